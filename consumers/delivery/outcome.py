@@ -1,0 +1,45 @@
+"""How an attempt to send can end: four kinds, closed, and each says what follows."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+
+class Scope(StrEnum):
+    """What a rejection condemns."""
+
+    MESSAGE = "message"
+    RECIPIENT = "recipient"
+    CHANNEL = "channel"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The provider took the message; ``receipt`` is its own id for it, if it gave one, and ``reply`` what it said."""
+
+    receipt: str = ""
+    reply: bytes = b""
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Certainly not sent; worth another try, after ``after`` where the provider named a time."""
+
+    reason: str
+    after: timedelta | None = None
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Certainly not sent, and another try would end the same way."""
+
+    scope: Scope
+    reason: str
+
+
+class InDoubt(msgspec.Struct, frozen=True):
+    """The request left and no answer came: it may have been sent."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Sent | Retry | Rejected | InDoubt

@@ -1,0 +1,543 @@
+"""The Python side of every event: one frozen type per Avro record, and the envelope around it.
+
+Times are whole microseconds since 1970-01-01 UTC (``Micros``): a plain Avro ``long``, because logical
+timestamps cost more to decode than all the rest of an alert. Durations in events are whole seconds.
+A field that was added later has a default, here and in the ``.avsc``; ``tests/unit/schemas`` holds the two together.
+"""
+
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from schemas.vocabulary import (
+    AlertStatus,
+    CellStatus,
+    Impact,
+    IncidentStatus,
+    Kind,
+    MaintenanceStatus,
+    NotificationState,
+    Publish,
+    Severity,
+)
+
+Micros: TypeAlias = int
+
+
+class EventData(msgspec.Struct, frozen=True):
+    """What is particular to one type of event; the class name is the event's type."""
+
+
+class Cell(msgspec.Struct, frozen=True, order=True):
+    """A (component, region) pair; a component without regions has the one cell with ``region=None``."""
+
+    component: str
+    region: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The cell as one string, unique within its page (ids hold no slash)."""
+        return self.component if self.region is None else f"{self.component}/{self.region}"
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What an incident or a draft does to one cell."""
+
+    component: str
+    region: str | None
+    status: CellStatus
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that is affected."""
+        return Cell(self.component, self.region)
+
+
+# --- tocsin.alerts, by page/instance ---------------------------------------------------------------
+
+
+class AlertReceived(EventData, frozen=True):
+    """A monitor said something new about one alert instance."""
+
+    source: str
+    fingerprint: str
+    episode: str
+    status: AlertStatus
+    severity: Severity
+    starts_at: Micros | None
+    ends_at: Micros | None
+    expires_at: Micros | None
+    title: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    url: str
+    body_hash: str
+    test: bool
+
+
+class AlertRefreshed(EventData, frozen=True):
+    """A monitor repeated a firing alert and so moved its expiry."""
+
+    source: str
+    fingerprint: str
+    episode: str
+    expires_at: Micros
+
+
+class TimerFired(EventData, frozen=True):
+    """A time that a fold asked to be woken at has come; ``timer`` is the name it gave."""
+
+    processor: str
+    timer: str
+    due: Micros
+
+
+# --- tocsin.pages, by page -------------------------------------------------------------------------
+
+
+class PageDefined(EventData, frozen=True):
+    """The page's own settings, whole."""
+
+    name: str
+    url: str
+    timezone: str
+    support_url: str
+    update_every: int
+    partial_weight: float
+    maintenance_indicator: bool
+
+
+class Region(msgspec.Struct, frozen=True):
+    """A place where components run."""
+
+    id: str
+    name: str
+
+
+class RegionsDefined(EventData, frozen=True):
+    """The page's regions in display order, whole."""
+
+    regions: list[Region]
+
+
+class ComponentDefined(EventData, frozen=True):
+    """A component or a group (a component that is another's parent) as it now is."""
+
+    component: str
+    name: str
+    parent: str | None
+    position: int
+    regions: list[str]
+    slo: float | None
+    third_party: bool
+    description: str
+
+
+class ComponentRemoved(EventData, frozen=True):
+    """A component is no longer shown; its history stays."""
+
+    component: str
+
+
+class SourceDefined(EventData, frozen=True):
+    """A monitoring system that may post alerts; its token stays outside the log."""
+
+    source: str
+    kind: str
+
+
+class SourceRemoved(EventData, frozen=True):
+    """A monitoring system that may no longer post."""
+
+    source: str
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Which alerts affect which cells, how badly, and how the public learns of it."""
+
+    id: str
+    source: str | None
+    labels: dict[str, str]
+    component: str
+    region: str | None
+    status: dict[str, CellStatus]
+    publish: Publish
+    delay: int
+    template: str
+
+
+class RulesDefined(EventData, frozen=True):
+    """The page's rules, whole, in the order in which they are tried."""
+
+    rules: list[Rule]
+
+
+class TemplateDefined(EventData, frozen=True):
+    """The words of an incident: a title and a text for each incident status."""
+
+    template: str
+    title: str
+    texts: dict[str, str]
+
+
+class TemplateRemoved(EventData, frozen=True):
+    """A template that no rule uses any more."""
+
+    template: str
+
+
+class EpisodeOpened(EventData, frozen=True):
+    """One firing of one alert instance began."""
+
+    episode: str
+    source: str
+    fingerprint: str
+    severity: Severity
+    started_at: Micros
+    title: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    url: str
+    test: bool
+
+
+class EpisodeChanged(EventData, frozen=True):
+    """The severity of a running episode changed."""
+
+    episode: str
+    source: str
+    fingerprint: str
+    severity: Severity
+    labels: dict[str, str]
+
+
+class EpisodeClosed(EventData, frozen=True):
+    """An episode ended: ``reason`` is ``resolved``, ``expired`` or ``refired``."""
+
+    episode: str
+    source: str
+    fingerprint: str
+    ended_at: Micros
+    reason: str
+
+
+class DraftWritten(EventData, frozen=True):
+    """A message lies ready and waits for ``approval`` or for its ``delay`` (until ``publish_at``).
+
+    ``incident`` names the open incident that the message would update; null means it would open one.
+    """
+
+    draft: str
+    incident: str | None
+    rule: str
+    component: str
+    title: str
+    body: str
+    status: IncidentStatus
+    affects: list[Effect]
+    waits_for: str
+    publish_at: Micros | None
+    started_at: Micros
+
+
+class DraftRevised(EventData, frozen=True):
+    """More or fewer cells are affected than when the draft was written."""
+
+    draft: str
+    title: str
+    body: str
+    affects: list[Effect]
+
+
+class DraftApproved(EventData, frozen=True):
+    """A person let the draft go out."""
+
+    draft: str
+
+
+class DraftDismissed(EventData, frozen=True):
+    """A person threw the draft away."""
+
+    draft: str
+    reason: str
+
+
+class DraftWithdrawn(EventData, frozen=True):
+    """The alerts behind the draft cleared before it went out."""
+
+    draft: str
+    reason: str
+
+
+class IncidentOpened(EventData, frozen=True):
+    """The public learns of an incident; ``rule`` and ``component`` are null where a person opened it."""
+
+    incident: str
+    update: str
+    title: str
+    body: str
+    status: IncidentStatus
+    impact: Impact | None
+    affects: list[Effect]
+    rule: str | None
+    component: str | None
+    draft: str | None
+    promise_at: Micros | None
+
+
+class IncidentUpdated(EventData, frozen=True):
+    """A new message on an incident; ``affects`` holds only the cells whose status it changes."""
+
+    incident: str
+    update: str
+    body: str
+    status: IncidentStatus
+    impact: Impact | None
+    affects: list[Effect]
+    draft: str | None
+    promise_at: Micros | None
+
+
+class IncidentCellsChanged(EventData, frozen=True):
+    """Cells of an incident changed without a message."""
+
+    incident: str
+    affects: list[Effect]
+
+
+class PromiseReminded(EventData, frozen=True):
+    """The promised next update is about to be late; operators are told."""
+
+    incident: str
+    promise_at: Micros
+
+
+class MaintenanceScheduled(EventData, frozen=True):
+    """A maintenance was announced."""
+
+    maintenance: str
+    update: str
+    title: str
+    body: str
+    affects: list[Effect]
+    starts_at: Micros
+    ends_at: Micros
+
+
+class MaintenanceUpdated(EventData, frozen=True):
+    """A maintenance started, is being verified, was completed, or has news."""
+
+    maintenance: str
+    update: str
+    status: MaintenanceStatus
+    body: str
+
+
+# --- tocsin.subscriptions, by page/subscriber ------------------------------------------------------
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What a subscriber wants to hear of.
+
+    ``cells=None`` is everything; a cell with a group's id means every component below it, now and later;
+    a cell without a region means every region.
+    """
+
+    cells: list[Cell] | None
+    min_impact: Impact
+    kinds: list[Kind]
+
+
+class SubscriberAdded(EventData, frozen=True):
+    """Someone signed up (``pending``) or was signed up by an operator (``active``).
+
+    ``address`` is encrypted with the subscriber's own key; for a webhook it holds the URL and the signing secret.
+    """
+
+    subscriber: str
+    channel: str
+    address: bytes
+    filter: Filter
+    confirmed: bool
+    origin: str
+
+
+class SubscriberConfirmed(EventData, frozen=True):
+    """The owner of the address confirmed the sign-up."""
+
+    subscriber: str
+
+
+class ConfirmationRequested(EventData, frozen=True):
+    """A known address signed up again: it is told so by mail, the public answer does not differ."""
+
+    subscriber: str
+    attempt: str
+
+
+class SubscriberChanged(EventData, frozen=True):
+    """A subscriber chose another filter."""
+
+    subscriber: str
+    filter: Filter
+
+
+class SubscriberRemoved(EventData, frozen=True):
+    """A subscriber wants no more: ``reason`` is ``unsubscribed``, ``replaced``, ``operator`` or ``erased``."""
+
+    subscriber: str
+    reason: str
+
+
+class EndpointSuppressed(EventData, frozen=True):
+    """An address cannot be reached and is not tried again; ``reason`` says what the provider said."""
+
+    subscriber: str
+    reason: str
+
+
+# --- tocsin.notifications and tocsin.deliveries, by page/shard -------------------------------------
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What is to be told: everything a channel needs to render a message, but for the address."""
+
+    kind: Kind
+    update: str
+    subject_id: str
+    title: str
+    body: str
+    status: str
+    impact: Impact
+    affects: list[Effect]
+    components: list[str]
+    page_name: str
+    page_url: str
+    promise_at: Micros | None
+    published_at: Micros
+
+
+class NotificationsPlanned(EventData, frozen=True):
+    """The audience of one notice: at most 1,000 subscriber ids; the record of who was meant.
+
+    A plan, the claims on it and their results share the ``shard`` and so the key: their order is kept.
+    """
+
+    notice: Notice
+    chunk: int
+    shard: int
+    recipients: list[str]
+
+
+class NotificationsClaimed(EventData, frozen=True):
+    """A sender takes these notifications (at most 1,000); written before any byte is sent."""
+
+    worker: str
+    shard: int
+    notifications: list[str]
+
+
+class DeliveryResult(msgspec.Struct, frozen=True):
+    """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``."""
+
+    notification: str
+    state: NotificationState
+    reason: str
+    retry_at: Micros | None
+
+
+class DeliveriesRecorded(EventData, frozen=True):
+    """How claimed notifications ended (at most 1,000)."""
+
+    worker: str
+    shard: int
+    results: list[DeliveryResult]
+
+
+# --- tocsin.deadletters, by source -----------------------------------------------------------------
+
+
+class DeadLettered(EventData, frozen=True):
+    """Something that could not be understood or processed: the reason and the original bytes, encrypted.
+
+    ``key_id`` names the key in the key store; when it expires the bytes are unreadable and the record stays.
+    """
+
+    source: str
+    reason: str
+    content_type: str
+    body_hash: str
+    size: int
+    body: bytes
+    key_id: str
+    expires_at: Micros
+
+
+EVENT_TYPES: tuple[type[EventData], ...] = (
+    AlertReceived,
+    AlertRefreshed,
+    TimerFired,
+    PageDefined,
+    RegionsDefined,
+    ComponentDefined,
+    ComponentRemoved,
+    SourceDefined,
+    SourceRemoved,
+    RulesDefined,
+    TemplateDefined,
+    TemplateRemoved,
+    EpisodeOpened,
+    EpisodeChanged,
+    EpisodeClosed,
+    DraftWritten,
+    DraftRevised,
+    DraftApproved,
+    DraftDismissed,
+    DraftWithdrawn,
+    IncidentOpened,
+    IncidentUpdated,
+    IncidentCellsChanged,
+    PromiseReminded,
+    MaintenanceScheduled,
+    MaintenanceUpdated,
+    SubscriberAdded,
+    SubscriberConfirmed,
+    ConfirmationRequested,
+    SubscriberChanged,
+    SubscriberRemoved,
+    EndpointSuppressed,
+    NotificationsPlanned,
+    NotificationsClaimed,
+    DeliveriesRecorded,
+    DeadLettered,
+)
+EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind in EVENT_TYPES}
+
+D = TypeVar("D", bound=EventData, covariant=True)
+
+
+class Event(msgspec.Struct, Generic[D], frozen=True):
+    """An event: the envelope that all share, and the data of its type.
+
+    ``occurred_at`` is when it happened in the world, ``recorded_at`` when it was handed to the log. ``actor`` is
+    ``source:ID``, ``operator:NAME``, ``subscriber:ID``, ``config`` or ``tocsin``. ``causation_id`` is the event that
+    brought this one about, ``correlation_id`` the first of the whole chain.
+    """
+
+    id: str
+    page: str
+    occurred_at: Micros
+    recorded_at: Micros
+    actor: str
+    causation_id: str | None
+    correlation_id: str | None
+    drill: bool
+    data: D
+
+    @property
+    def type(self) -> str:
+        """The event's type: the name of its data's class and of its Avro record."""
+        return type(self.data).__name__
+
+
+AnyEvent: TypeAlias = Event[EventData]

@@ -1,0 +1,85 @@
+"""The topics of the log: who travels where, and under which key order is kept."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+from schemas import events as e
+from schemas.events import AnyEvent, EventData
+
+DEFAULT_PARTITIONS = 8
+SHARDS = 64
+"""Plans and deliveries of one page are spread over this many keys."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. ``retention_days=None`` keeps it for ever; no topic of the truth is compacted."""
+
+    name: str
+    partitions: int
+    types: tuple[type[EventData], ...]
+    retention_days: int | None = None
+
+
+ALERTS = Topic("tocsin.alerts", DEFAULT_PARTITIONS, (e.AlertReceived, e.AlertRefreshed, e.TimerFired))
+PAGES = Topic(
+    "tocsin.pages",
+    DEFAULT_PARTITIONS,
+    (
+        e.PageDefined, e.RegionsDefined, e.ComponentDefined, e.ComponentRemoved, e.SourceDefined, e.SourceRemoved,
+        e.RulesDefined, e.TemplateDefined, e.TemplateRemoved, e.EpisodeOpened, e.EpisodeChanged, e.EpisodeClosed,
+        e.DraftWritten, e.DraftRevised, e.DraftApproved, e.DraftDismissed, e.DraftWithdrawn, e.IncidentOpened,
+        e.IncidentUpdated, e.IncidentCellsChanged, e.PromiseReminded, e.MaintenanceScheduled, e.MaintenanceUpdated,
+        e.TimerFired,
+    ),
+)  # fmt: skip
+SUBSCRIPTIONS = Topic(
+    "tocsin.subscriptions",
+    DEFAULT_PARTITIONS,
+    (
+        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberRemoved,
+        e.EndpointSuppressed,
+    ),
+)  # fmt: skip
+NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NotificationsPlanned,))
+DELIVERIES = Topic("tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded))
+DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered,), retention_days=30)
+
+TOPICS: tuple[Topic, ...] = (ALERTS, PAGES, SUBSCRIPTIONS, NOTIFICATIONS, DELIVERIES, DEADLETTERS)
+TOPIC_OF_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Map a key to its partition: CRC-32 of its UTF-8 bytes, so that every engine and language agrees."""
+    return crc32(key.encode()) % partitions
+
+
+def shard_of(update: str, chunk: int) -> int:
+    """Return the shard of one chunk of a plan; ``update`` is a hex id."""
+    return (int(update[:8], 16) + chunk) % SHARDS
+
+
+def instance_key(page: str, source: str, fingerprint: str) -> str:
+    """The key of an alert instance on ``tocsin.alerts``."""
+    return f"{page}/{source}/{fingerprint}"
+
+
+def route(event: AnyEvent) -> tuple[str, str]:
+    """Return the topic and the key of an event that is not a timer (a timer's topic is its processor's)."""
+    page, data = event.page, event.data
+    match data:
+        case e.AlertReceived() | e.AlertRefreshed():
+            return ALERTS.name, instance_key(page, data.source, data.fingerprint)
+        case (
+            e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
+            | e.SubscriberRemoved() | e.EndpointSuppressed()
+        ):  # fmt: skip
+            return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
+        case e.NotificationsPlanned():
+            return NOTIFICATIONS.name, f"{page}/{data.shard}"
+        case e.NotificationsClaimed() | e.DeliveriesRecorded():
+            return DELIVERIES.name, f"{page}/{data.shard}"
+        case e.DeadLettered():
+            return DEADLETTERS.name, f"{page}/{data.source}"
+        case _:
+            return PAGES.name, page

@@ -1,0 +1,69 @@
+"""The description of a stream processor: one pure step and what a driver must know to run it."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from schemas.events import AnyEvent, Event, EventData, Micros
+from schemas.ids import derive
+from streams.domain.state import State, TableSpec
+
+
+class Output:
+    """What one step has to say beside its new state: events, wake-ups, and that it ignored the event and why."""
+
+    __slots__ = ("cause", "emitted", "ignored", "wakes")
+
+    def __init__(self, cause: AnyEvent) -> None:
+        self.cause = cause
+        self.emitted: list[AnyEvent] = []
+        self.wakes: dict[tuple[str, str, str], Micros | None] = {}
+        self.ignored: str | None = None
+
+    def emit(self, data: EventData, occurred_at: Micros) -> AnyEvent:
+        """Bring about an event on the cause's page; its id is a function of the cause and of its rank."""
+        cause = self.cause
+        event: AnyEvent = Event(
+            derive("event", cause.id, type(data).__name__, str(len(self.emitted))),
+            cause.page,
+            occurred_at,
+            cause.recorded_at,
+            "tocsin",
+            cause.id,
+            cause.correlation_id or cause.id,
+            cause.drill,
+            data,
+        )
+        self.emitted.append(event)
+        return event
+
+    def wake(self, key: str, timer: str, due: Micros | None) -> None:
+        """Ask for a ``TimerFired`` under ``key`` at ``due``; None takes the wish back. One time for each timer."""
+        self.wakes[self.cause.page, key, timer] = due
+
+    def ignore(self, reason: str) -> None:
+        """Say that the event made no sense in its state; it is kept and shown with this reason."""
+        self.ignored = reason
+
+
+class Step(Protocol):
+    """One step of a fold: total, deterministic, and idempotent for an event that it has seen."""
+
+    def __call__(self, state: State, event: AnyEvent, out: Output) -> None:
+        """Change ``state`` for ``event`` and say the rest through ``out``."""
+
+
+class Processor(msgspec.Struct, frozen=True):
+    """A stream processor. ``name`` is its consumer group and the owner of its state.
+
+    ``types`` are the events it wants: a driver need not decode the others. State is kept by page or by key of the
+    topics it reads, so that what one partition's events touch no other partition's events touch.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    types: frozenset[str]
+    tables: tuple[TableSpec, ...]
+    step: Step
+    prefetch: Callable[[AnyEvent], Iterable[tuple[str, str, str]]] | None = None

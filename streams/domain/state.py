@@ -1,0 +1,137 @@
+"""What a fold works on: tables of frozen values by page and key, and layers that can be thrown away."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+V = TypeVar("V")
+
+
+class Table(Protocol[V]):
+    """A table of one kind of value. ``page`` scopes it, ``key`` names the value within the page."""
+
+    def get(self, page: str, key: str) -> V | None:
+        """Return the value, or None."""
+
+    def put(self, page: str, key: str, value: V) -> None:
+        """Set the value."""
+
+    def delete(self, page: str, key: str) -> None:
+        """Remove the value if it is there."""
+
+    def items(self, page: str) -> Iterator[tuple[str, V]]:
+        """Iterate over the page's values; an order is not promised."""
+
+
+class TableSpec(msgspec.Struct, frozen=True):
+    """A table's name and the type of its values; ``lazy`` ones are looked up by key and never listed.
+
+    A lazy table may be larger than memory: a driver fetches what ``Processor.prefetch`` names.
+    """
+
+    name: str
+    value: Any
+    lazy: bool = False
+
+
+State = Mapping[str, Table[Any]]
+"""The tables of one processor by name."""
+
+
+class MemoryTable(Generic[V]):
+    """A table in memory that remembers what changed since ``drain`` was last called.
+
+    ``load`` fetches a value that is not in memory (lazy tables); None means that memory holds all there is.
+    """
+
+    def __init__(self, load: Callable[[str, str], V | None] | None = None) -> None:
+        self._pages: dict[str, dict[str, V]] = {}
+        self._changed: dict[tuple[str, str], V | None] = {}
+        self._load = load
+
+    def get(self, page: str, key: str) -> V | None:
+        rows = self._pages.get(page)
+        if rows is not None:
+            value = rows.get(key)
+            if value is not None:
+                return value
+        if self._load is None or (page, key) in self._changed:
+            return None
+        value = self._load(page, key)
+        if value is not None:
+            self._pages.setdefault(page, {})[key] = value
+        return value
+
+    def put(self, page: str, key: str, value: V) -> None:
+        rows = self._pages.get(page)
+        if rows is None:
+            rows = self._pages[page] = {}
+        rows[key] = value
+        self._changed[page, key] = value
+
+    def delete(self, page: str, key: str) -> None:
+        self._pages.get(page, {}).pop(key, None)
+        self._changed[page, key] = None
+
+    def items(self, page: str) -> Iterator[tuple[str, V]]:
+        return iter(self._pages.get(page, {}).items())
+
+    def pages(self) -> list[str]:
+        """Return the pages that have or had values."""
+        return list(self._pages)
+
+    def rows(self, page: str) -> dict[str, V]:
+        """Return a copy of the page's values."""
+        return dict(self._pages.get(page, {}))
+
+    def fill(self, page: str, key: str, value: V) -> None:
+        """Put a value that was loaded: it does not count as changed."""
+        self._pages.setdefault(page, {})[key] = value
+
+    def drain(self) -> dict[tuple[str, str], V | None]:
+        """Return what changed since the last call, None for what was deleted, and forget it."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def shrink(self, keep: int) -> None:
+        """Drop all values from memory when there are more than ``keep``; only for lazy tables without changes."""
+        if self._load is not None and sum(map(len, self._pages.values())) > keep:
+            self._pages.clear()
+
+
+class Layer(Generic[V]):
+    """Changes on top of another table, which stays as it is."""
+
+    def __init__(self, base: Table[V]) -> None:
+        self._base = base
+        self._over: dict[tuple[str, str], V | None] = {}
+
+    def get(self, page: str, key: str) -> V | None:
+        if (page, key) in self._over:
+            return self._over[page, key]
+        return self._base.get(page, key)
+
+    def put(self, page: str, key: str, value: V) -> None:
+        self._over[page, key] = value
+
+    def delete(self, page: str, key: str) -> None:
+        self._over[page, key] = None
+
+    def items(self, page: str) -> Iterator[tuple[str, V]]:
+        for key, value in self._base.items(page):
+            if (page, key) not in self._over:
+                yield key, value
+        for (own_page, key), changed in self._over.items():
+            if own_page == page and changed is not None:
+                yield key, changed
+
+
+def layered(state: State) -> State:
+    """Return the state with a fresh layer over each table."""
+    return {name: Layer(table) for name, table in state.items()}
+
+
+def memory_state(tables: tuple[TableSpec, ...]) -> dict[str, MemoryTable[Any]]:
+    """Return empty tables in memory."""
+    return {spec.name: MemoryTable() for spec in tables}
