@@ -22,7 +22,7 @@ check: setup ## style, types and architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: setup ## measure (ARGS="ingest --json" for one of them)
 	$(BIN)/python -m bench $(ARGS)
