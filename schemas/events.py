@@ -53,11 +53,24 @@ class Effect(msgspec.Struct, frozen=True):
         return Cell(self.component, self.region)
 
 
+class Change(msgspec.Struct, frozen=True):
+    """One cell's status before and after, as one incident saw it."""
+
+    component: str
+    region: str | None
+    old: CellStatus
+    new: CellStatus
+
+
 # --- tocsin.alerts, by page/instance ---------------------------------------------------------------
 
 
 class AlertReceived(EventData, frozen=True):
-    """A monitor said something new about one alert instance."""
+    """A monitor said something new about one alert instance.
+
+    ``episode`` is the id of the firing it belongs to; ``expires_at`` ends a lease; ``inconclusive`` marks a ``resolved``
+    that is no recovery (the monitor lost sight of the series).
+    """
 
     source: str
     fingerprint: str
@@ -73,6 +86,7 @@ class AlertReceived(EventData, frozen=True):
     url: str
     body_hash: str
     test: bool
+    inconclusive: bool
 
 
 class AlertRefreshed(EventData, frozen=True):
@@ -305,6 +319,15 @@ class IncidentCellsChanged(EventData, frozen=True):
     affects: list[Effect]
 
 
+class CellStatusChanged(EventData, frozen=True):
+    """What customers see of a cell changed, all incidents and maintenances weighed; ``occurred_at`` is when."""
+
+    component: str
+    region: str | None
+    old: CellStatus
+    new: CellStatus
+
+
 class PromiseReminded(EventData, frozen=True):
     """The promised next update is about to be late; operators are told."""
 
@@ -400,7 +423,12 @@ class EndpointSuppressed(EventData, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What is to be told: everything a channel needs to render a message, but for the address."""
+    """What is to be told: everything that chooses the audience and that a channel renders, but for the address.
+
+    ``subject_id`` is the incident, maintenance or subscriber it is about. ``changes`` are the cells that choose the
+    audience, ``affects`` those affected once this is told, ``components`` their names in the same order.
+    ``impact_chosen`` says that a person set the impact, which then counts for every cell.
+    """
 
     kind: Kind
     update: str
@@ -409,12 +437,22 @@ class Notice(msgspec.Struct, frozen=True):
     body: str
     status: str
     impact: Impact
+    impact_chosen: bool
+    changes: list[Change]
     affects: list[Effect]
     components: list[str]
     page_name: str
     page_url: str
+    timezone: str
     promise_at: Micros | None
+    started_at: Micros
     published_at: Micros
+
+
+class NoticePublished(EventData, frozen=True):
+    """There is something to tell; the planner finds out whom."""
+
+    notice: Notice
 
 
 class NotificationsPlanned(EventData, frozen=True):
@@ -423,7 +461,9 @@ class NotificationsPlanned(EventData, frozen=True):
     A plan, the claims on it and their results share the ``shard`` and so the key: their order is kept.
     """
 
-    notice: Notice
+    update: str
+    subject_id: str
+    kind: Kind
     chunk: int
     shard: int
     recipients: list[str]
@@ -497,6 +537,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     IncidentOpened,
     IncidentUpdated,
     IncidentCellsChanged,
+    CellStatusChanged,
     PromiseReminded,
     MaintenanceScheduled,
     MaintenanceUpdated,
@@ -506,6 +547,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberChanged,
     SubscriberRemoved,
     EndpointSuppressed,
+    NoticePublished,
     NotificationsPlanned,
     NotificationsClaimed,
     DeliveriesRecorded,

@@ -29,7 +29,7 @@ PAGES = Topic(
         e.PageDefined, e.RegionsDefined, e.ComponentDefined, e.ComponentRemoved, e.SourceDefined, e.SourceRemoved,
         e.RulesDefined, e.TemplateDefined, e.TemplateRemoved, e.EpisodeOpened, e.EpisodeChanged, e.EpisodeClosed,
         e.DraftWritten, e.DraftRevised, e.DraftApproved, e.DraftDismissed, e.DraftWithdrawn, e.IncidentOpened,
-        e.IncidentUpdated, e.IncidentCellsChanged, e.PromiseReminded, e.MaintenanceScheduled, e.MaintenanceUpdated,
+        e.IncidentUpdated, e.IncidentCellsChanged, e.CellStatusChanged, e.PromiseReminded, e.MaintenanceScheduled, e.MaintenanceUpdated,
         e.TimerFired,
     ),
 )  # fmt: skip
@@ -41,7 +41,7 @@ SUBSCRIPTIONS = Topic(
         e.EndpointSuppressed,
     ),
 )  # fmt: skip
-NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NotificationsPlanned,))
+NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePublished, e.NotificationsPlanned))
 DELIVERIES = Topic("tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded))
 DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered,), retention_days=30)
 
@@ -75,6 +75,8 @@ def route(event: AnyEvent) -> tuple[str, str]:
             | e.SubscriberRemoved() | e.EndpointSuppressed()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
+        case e.NoticePublished(notice=notice):
+            return NOTIFICATIONS.name, f"{page}/{shard_of(notice.update, 0)}"
         case e.NotificationsPlanned():
             return NOTIFICATIONS.name, f"{page}/{data.shard}"
         case e.NotificationsClaimed() | e.DeliveriesRecorded():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from schemas.events import Cell, ComponentDefined, Effect, Micros, PageDefined, Region
+from schemas.events import Cell, Change, ComponentDefined, Effect, Micros, PageDefined, Region
 from schemas.vocabulary import CellStatus, Impact, IncidentStatus, MaintenanceStatus
 
 
@@ -20,15 +20,6 @@ class Component(msgspec.Struct, frozen=True):
         """The component's own cells: one for each region, or the one without a region."""
         own = self.definition
         return [Cell(own.component, region) for region in own.regions] or [Cell(own.component)]
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One cell's status before and after an update, as the update's own incident saw it."""
-
-    component: str
-    region: str | None
-    old: CellStatus
-    new: CellStatus
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -116,6 +107,7 @@ class Draft(msgspec.Struct, frozen=True):
     started_at: Micros
     created_at: Micros
     updated_at: Micros
+    approved: bool
     drill: bool
 
 

@@ -1,0 +1,283 @@
+"""Per alert instance: what is news, what is a repeat, and where one episode ends and the next begins.
+
+The intake asks ``judge`` before it appends; the fold asks it again at the alert's place in the log, which decides.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from schemas import events as e
+from schemas.events import AnyEvent, Micros
+from schemas.ids import derive
+from schemas.topics import ALERTS, instance_key
+from schemas.vocabulary import AlertStatus, Severity
+from streams.domain.processor import Output, Processor
+from streams.domain.state import State, TableSpec
+
+INSTANCES = "instances"
+LEASE = "lease"
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """What is known of one alert instance: its newest episode. ``ended_at`` is None while it fires.
+
+    ``told_end`` is the end as the monitor stated it, None where it is only known when we heard of it. ``changes``
+    counts the severities that the episode has had after its first.
+    """
+
+    episode: str
+    severity: Severity
+    started_at: Micros
+    expires_at: Micros | None
+    ended_at: Micros | None
+    told_end: Micros | None
+    end_reason: str
+    changes: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a monitor says of an instance, as far as episodes are concerned."""
+
+    status: AlertStatus
+    severity: Severity
+    starts_at: Micros | None
+    ends_at: Micros | None
+    expires_at: Micros | None
+    inconclusive: bool = False
+    test: bool = False
+
+
+class Opens(msgspec.Struct, frozen=True):
+    """A new episode begins; ``instead`` is the running one that it replaces."""
+
+    started_at: Micros
+    instead: str | None
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The running episode has another severity."""
+
+
+class Refreshes(msgspec.Struct, frozen=True):
+    """The running episode's lease moves."""
+
+    expires_at: Micros
+
+
+class Closes(msgspec.Struct, frozen=True):
+    """The running episode ends."""
+
+    ended_at: Micros
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No news. ``keep`` says that the report belongs on the record all the same (the first of its kind)."""
+
+    reason: str
+    keep: bool = False
+
+
+Judgement: TypeAlias = Opens | Changes | Refreshes | Closes | Nothing
+
+
+def judge(known: Instance | None, report: Report, now: Micros) -> Judgement:
+    """Say what ``report``, received at ``now``, means for an instance in this state. The table of DESIGN section 6."""
+    if report.test:
+        return Nothing("a test of the monitor", keep=True)
+    if report.status is AlertStatus.RESOLVED:
+        return _judge_resolved(known, report, now)
+    if known is None:
+        return Opens(_start(report, now), None)
+    if known.ended_at is not None:
+        return _judge_firing_again(known, report, now)
+    if report.starts_at is not None and report.starts_at > known.started_at and known.expires_at is None:
+        return Opens(report.starts_at, known.episode)
+    if report.severity is not known.severity:
+        return Changes()
+    if _moves_lease(known, report, now):
+        assert report.expires_at is not None, "only a lease moves"
+        return Refreshes(report.expires_at)
+    return Nothing("an unchanged repeat")
+
+
+def _judge_resolved(known: Instance | None, report: Report, now: Micros) -> Judgement:
+    if report.inconclusive:
+        return Nothing("the monitor lost sight of it: no recovery", keep=True)
+    if known is None:
+        return Nothing("resolved without having fired", keep=True)
+    if known.ended_at is not None:
+        return Nothing("resolved already")
+    if report.ends_at is not None and report.ends_at < known.started_at:
+        return Nothing("a late end of an earlier episode", keep=True)
+    return Closes(now if report.ends_at is None else min(report.ends_at, now))
+
+
+def _judge_firing_again(known: Instance, report: Report, now: Micros) -> Judgement:
+    if known.end_reason == "expired" and report.expires_at is not None:
+        # Its monitor was gone for longer than the lease and still says the same: it fires, and did so all along.
+        return Opens(now, None) if report.expires_at > now else Nothing("a lease that is over")
+    if report.starts_at is None:
+        return Opens(now, None)
+    if report.starts_at <= known.started_at:
+        return Nothing("a late firing of a closed episode")
+    if known.told_end is not None and report.starts_at <= known.told_end:
+        return Nothing("a late firing from before the end")
+    return Opens(report.starts_at, None)
+
+
+def _start(report: Report, now: Micros) -> Micros:
+    return now if report.starts_at is None else report.starts_at
+
+
+def _moves_lease(known: Instance, report: Report, now: Micros) -> bool:
+    # At most once per half lease: each repeat of a Prometheus would otherwise be an event.
+    if report.expires_at is None or (known.expires_at is not None and report.expires_at <= known.expires_at):
+        return False
+    return known.expires_at is None or known.expires_at - now < (report.expires_at - now) // 2
+
+
+def episode_id(page: str, source: str, fingerprint: str, started_at: Micros) -> str:
+    """Return the id of the episode of an instance that began at ``started_at``."""
+    return derive("episode", page, source, fingerprint, str(started_at))
+
+
+def table_key(source: str, fingerprint: str) -> str:
+    """Return the key of an instance in the table of its page."""
+    return f"{source}/{fingerprint}"
+
+
+def step(state: State, event: AnyEvent, out: Output) -> None:
+    """Fold one event of ``tocsin.alerts``."""
+    match event.data:
+        case e.AlertReceived() as alert:
+            _received(state, event, alert, out)
+        case e.AlertRefreshed() as refreshed:
+            _refreshed(state, event, refreshed, out)
+        case e.TimerFired(timer=timer, due=due):
+            _lease_over(state, event, timer.removeprefix(f"{LEASE}:"), due, out)
+        case _:
+            out.ignore("not an event of an alert")
+
+
+def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output) -> None:
+    key = table_key(alert.source, alert.fingerprint)
+    known: Instance | None = state[INSTANCES].get(event.page, key)
+    report = Report(
+        alert.status, alert.severity, alert.starts_at, alert.ends_at, alert.expires_at, alert.inconclusive, alert.test
+    )
+    match judge(known, report, event.recorded_at):
+        case Opens(started_at=started_at, instead=instead):
+            if known is not None and known.episode == alert.episode:
+                out.ignore("this episode was opened before")
+                return
+            opened = Instance(
+                alert.episode, alert.severity, started_at, alert.expires_at, None, None, "", 0
+            )
+            state[INSTANCES].put(event.page, key, opened)
+            out.emit(_opened(alert, started_at), started_at)
+            if instead is not None:
+                # After the new one: what the two affect must not clear in between.
+                closed = e.EpisodeClosed(instead, alert.source, alert.fingerprint, started_at, "refired")
+                out.emit(closed, started_at)
+            _lease(event.page, alert.source, alert.fingerprint, alert.expires_at, out)
+        case Changes():
+            assert known is not None, "only a known instance changes"
+            changed = msgspec.structs.replace(known, severity=alert.severity, changes=known.changes + 1)
+            state[INSTANCES].put(event.page, key, changed)
+            out.emit(
+                e.EpisodeChanged(known.episode, alert.source, alert.fingerprint, alert.severity, alert.labels),
+                event.occurred_at,
+            )
+        case Refreshes(expires_at=expires_at):
+            assert known is not None, "only a known instance is refreshed"
+            state[INSTANCES].put(event.page, key, msgspec.structs.replace(known, expires_at=expires_at))
+            _lease(event.page, alert.source, alert.fingerprint, expires_at, out)
+        case Closes(ended_at=ended_at):
+            assert known is not None, "only a known instance closes"
+            _close(state, event, alert.source, alert.fingerprint, known, ended_at, alert.ends_at, "resolved", out)
+        case Nothing(reason=reason):
+            out.ignore(reason)
+
+
+def _opened(alert: e.AlertReceived, started_at: Micros) -> e.EpisodeOpened:
+    return e.EpisodeOpened(
+        alert.episode,
+        alert.source,
+        alert.fingerprint,
+        alert.severity,
+        started_at,
+        alert.title,
+        alert.labels,
+        alert.annotations,
+        alert.url,
+        alert.test,
+    )
+
+
+def _refreshed(state: State, event: AnyEvent, refreshed: e.AlertRefreshed, out: Output) -> None:
+    key = table_key(refreshed.source, refreshed.fingerprint)
+    known: Instance | None = state[INSTANCES].get(event.page, key)
+    if known is None or known.ended_at is not None or known.episode != refreshed.episode:
+        out.ignore("no such episode is running")
+    elif known.expires_at is not None and refreshed.expires_at <= known.expires_at:
+        out.ignore("the lease lasts longer already")
+    else:
+        state[INSTANCES].put(event.page, key, msgspec.structs.replace(known, expires_at=refreshed.expires_at))
+        _lease(event.page, refreshed.source, refreshed.fingerprint, refreshed.expires_at, out)
+
+
+def _lease(page: str, source: str, fingerprint: str, expires_at: Micros | None, out: Output) -> None:
+    if expires_at is not None:
+        key = instance_key(page, source, fingerprint)
+        out.wake(key, f"{LEASE}:{table_key(source, fingerprint)}", expires_at)
+
+
+def _lease_over(state: State, event: AnyEvent, key: str, due: Micros, out: Output) -> None:
+    known: Instance | None = state[INSTANCES].get(event.page, key)
+    if known is None or known.ended_at is not None or known.expires_at is None or known.expires_at > due:
+        out.ignore("the lease was renewed or the episode is over")
+        return
+    source, fingerprint = key.split("/", 1)
+    _close(state, event, source, fingerprint, known, known.expires_at, None, "expired", out)
+
+
+def _close(
+    state: State,
+    event: AnyEvent,
+    source: str,
+    fingerprint: str,
+    known: Instance,
+    ended_at: Micros,
+    told_end: Micros | None,
+    reason: str,
+    out: Output,
+) -> None:
+    closed = msgspec.structs.replace(known, ended_at=ended_at, told_end=told_end, end_reason=reason)
+    key = table_key(source, fingerprint)
+    state[INSTANCES].put(event.page, key, closed)
+    if known.expires_at is not None:
+        out.wake(instance_key(event.page, source, fingerprint), f"{LEASE}:{key}", None)
+    out.emit(e.EpisodeClosed(known.episode, source, fingerprint, ended_at, reason), ended_at)
+
+
+def _prefetch(event: AnyEvent) -> list[tuple[str, str, str]]:
+    match event.data:
+        case e.AlertReceived(source=source, fingerprint=fingerprint) | e.AlertRefreshed(
+            source=source, fingerprint=fingerprint
+        ):
+            return [(INSTANCES, event.page, table_key(source, fingerprint))]
+        case e.TimerFired(timer=timer):
+            return [(INSTANCES, event.page, timer.removeprefix(f"{LEASE}:"))]
+        case _:
+            return []
+
+
+EPISODES = Processor(
+    name="episodes",
+    topics=(ALERTS.name,),
+    types=frozenset({"AlertReceived", "AlertRefreshed", "TimerFired"}),
+    tables=(TableSpec(INSTANCES, Instance, lazy=True),),
+    step=step,
+    prefetch=_prefetch,
+)

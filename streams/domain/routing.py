@@ -1,0 +1,91 @@
+"""Which rule an alert falls under, and which cells it then affects, how badly; or why it tells nobody."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from schemas.events import Cell, ComponentDefined, Rule
+from schemas.vocabulary import CellStatus, Severity
+from streams.domain.wording import TemplateFaultError, fill
+
+ANY_SEVERITY = "*"
+"""The key of a rule's status that stands for every severity."""
+
+
+class Alarm(Protocol):
+    """The part of an episode that rules look at."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """The rule that decides, and the cells it affects."""
+
+    rule: Rule
+    component: str
+    region: str | None
+    cells: list[Cell]
+    status: CellStatus
+
+
+class Unrouted(msgspec.Struct, frozen=True):
+    """Nobody is told; operators see why."""
+
+    reason: str
+
+
+Routing: TypeAlias = Routed | Unrouted
+
+
+def route(rules: Iterable[Rule], components: Mapping[str, ComponentDefined], alarm: Alarm) -> Routing:
+    """Return what the first matching rule says; the first match decides even where it leads nowhere."""
+    for rule in rules:
+        if _matches(rule, alarm):
+            return _follow(rule, components, alarm)
+    return Unrouted("no rule matches")
+
+
+def _matches(rule: Rule, alarm: Alarm) -> bool:
+    if rule.source is not None and rule.source != alarm.source:
+        return False
+    labels = alarm.labels
+    return all(labels.get(name) == value for name, value in rule.labels.items())
+
+
+def _follow(rule: Rule, components: Mapping[str, ComponentDefined], alarm: Alarm) -> Routing:
+    status = rule.status.get(alarm.severity) or rule.status.get(ANY_SEVERITY)
+    if status is None or status is CellStatus.OPERATIONAL:
+        return Unrouted(f"rule {rule.id} has no status for the severity {alarm.severity}")
+    try:
+        component = fill(rule.component, {"labels": alarm.labels})
+        region = None if rule.region is None else fill(rule.region, {"labels": alarm.labels})
+    except TemplateFaultError as fault:
+        return Unrouted(f"rule {rule.id}: {fault}")
+    if component not in components:
+        return Unrouted(f"rule {rule.id} leads to the component {component!r}, which the page does not have")
+    cells = cells_of(components, component, region)
+    if not cells:
+        return Unrouted(f"rule {rule.id} leads to the region {region!r}, where {component} does not run")
+    return Routed(rule, component, region, cells, status)
+
+
+def cells_of(components: Mapping[str, ComponentDefined], component: str, region: str | None) -> list[Cell]:
+    """Return the cells that ``component`` (a leaf, or a group: all below it) has in ``region`` (None: in all).
+
+    An unknown component, or a region where it does not run, has none.
+    """
+    own = components.get(component)
+    if own is None:
+        return []
+    below = [child.component for child in components.values() if child.parent == component]
+    if below:
+        return [cell for child in below for cell in cells_of(components, child, region)]
+    if region is None:
+        return [Cell(component, where) for where in own.regions] or [Cell(component)]
+    return [Cell(component, region)] if region in own.regions else []

@@ -1,0 +1,112 @@
+"""Plain words from templates: Jinja2 in its sandbox, with the few variables that a template may use."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from humanize import precisedelta
+from jinja2 import Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from schemas.events import Micros, TemplateDefined
+
+MAX_LENGTH = 10_000
+"""Characters that a rendered text may have; the rest is cut."""
+
+
+class TemplateFaultError(ValueError):
+    """A template could not be filled; the message says why."""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A component or region as templates see it: ``{{ region.name }}``, ``{{ component.id }}``."""
+
+    id: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What templates may speak of. ``region`` is the new one, ``regions`` all that are affected."""
+
+    component: Named
+    region: Named | None
+    regions: list[Named]
+    labels: dict[str, str]
+    alert: dict[str, str]
+    next_update: str
+    duration: str
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
+
+
+@lru_cache(maxsize=2_000)
+def _compiled(source: str) -> Template:
+    return _ENVIRONMENT.from_string(source)
+
+
+def fill(source: str, values: Mapping[str, Any]) -> str:
+    """Render ``source``; raises TemplateFaultError. Values are data: what they hold is never read as a template."""
+    if "{" not in source:
+        return source
+    try:
+        return _compiled(source).render(values)[:MAX_LENGTH]
+    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise TemplateFaultError(f"the template cannot be filled: {error}") from error
+
+
+def title_of(template: TemplateDefined | None, words: Words) -> str:
+    """Return the incident's title; a fault or a missing template falls back to plain words, never to nothing."""
+    where = f" in {', '.join(region.name for region in words.regions)}" if words.regions else ""
+    return _filled(None if template is None else template.title, words) or f"{words.component.name} is disturbed{where}"
+
+
+def text_of(template: TemplateDefined | None, status: str, words: Words) -> str:
+    """Return the text for an incident status; with the same fall-back."""
+    own = None if template is None else template.texts.get(status)
+    if text := _filled(own, words):
+        return text
+    if status == "resolved":
+        return f"{words.component.name} works again."
+    return f"{words.component.name} is disturbed. We will write again by {words.next_update}."
+
+
+def _filled(source: str | None, words: Words) -> str:
+    if source is None:
+        return ""
+    try:
+        return fill(source, {name: getattr(words, name) for name in Words.__struct_fields__}).strip()
+    except TemplateFaultError:
+        return ""
+
+
+def clock_time(at: Micros, timezone: str, now: Micros) -> str:
+    """Return ``14:30 CET``, with the day before it where it is another one than ``now``'s."""
+    zone = _zone(timezone)
+    local = datetime.fromtimestamp(at / 1_000_000, zone)
+    same_day = local.date() == datetime.fromtimestamp(now / 1_000_000, zone).date()
+    return local.strftime("%H:%M %Z" if same_day else "%-d %B %H:%M %Z")
+
+
+@lru_cache(maxsize=200)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def in_words(duration: Micros) -> str:
+    """Return ``12 minutes`` or ``1 hour and 5 minutes``; what is under a minute is seconds."""
+    span = timedelta(seconds=max(0, duration // 1_000_000))
+    if span < timedelta(minutes=1):
+        return str(precisedelta(span, minimum_unit="seconds", format="%d"))
+    return str(precisedelta(span, minimum_unit="minutes", format="%d"))
+
+
+def utc(at: Micros) -> datetime:
+    """Return ``at`` as an aware datetime."""
+    return datetime.fromtimestamp(at / 1_000_000, UTC)

@@ -1,0 +1,333 @@
+"""The embedded engine: the log in one SQLite file, written by one thread with group commit, read by many.
+
+Durability: WAL with ``synchronous=full``; an append is answered after the commit that covers it was synced. Whoever
+wants more than an append in that transaction (folds, projections) attaches a pump.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from importlib.resources import files
+from pathlib import Path
+from threading import local
+from typing import Any, TypeVar
+
+from schemas.events import AnyEvent
+from schemas.topics import TOPICS, partition_of
+from streams.log.chain import GENESIS, link
+from streams.log.group_commit import GroupCommitWriter, Pump
+from streams.log.port import (
+    Appended,
+    LogCorruptError,
+    LogUnavailableError,
+    Positions,
+    Record,
+    Stored,
+    TopicPartition,
+    record_of,
+)
+
+T = TypeVar("T")
+FILE_NAME = "tocsin.db"
+_STRIDE = 4096
+_TAIL = 20_000
+_COLUMNS = "seq, place, key, id, type, recorded_at, fingerprint, body, chain"
+_ROWS_PER_INSERT = 100
+_IDS_PER_SELECT = 500
+
+
+class SqliteEventLog:
+    """An ``EventLog`` in a folder; offsets are the append order of the whole log and so have gaps in a partition."""
+
+    def __init__(self, folder: Path, partitions: Mapping[str, int] | None = None, *, read_only: bool = False) -> None:
+        self.path = folder / FILE_NAME
+        declared = {topic.name: topic.partitions for topic in TOPICS} if partitions is None else dict(partitions)
+        if read_only and not self.path.exists():
+            raise LogUnavailableError(f"{folder} holds no log ({FILE_NAME})")
+        self._closed = False
+        self._local = local()
+        self._connections: list[sqlite3.Connection] = []
+        self._tail: deque[tuple[Stored, AnyEvent | None]] = deque()
+        self._writer: GroupCommitWriter | None = None
+        if read_only:
+            self._declare_read(self._reader(), declared)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = _open_for_writing(self.path)
+        self._declare(connection, declared)
+        self._load_heads(connection)
+        self._writer_connection = connection
+        self._writer = GroupCommitWriter(connection, self)
+
+    # --- the port ---
+
+    def partitions(self, topic: str) -> int:
+        return self._partitions[topic]
+
+    def append(self, records: Sequence[Record]) -> list[Appended]:
+        return self.submit(lambda connection: self.append_within(connection, records)).result()
+
+    def read(self, topic: str, partition: int, start: int, limit: int) -> list[Stored]:
+        rows = self._query(
+            f"select {_COLUMNS} from log where place = ? and seq >= ? order by seq limit ?",
+            (self._place(topic, partition), start, limit),
+        )
+        return [self._stored(row) for row in rows]
+
+    def end(self, topic: str) -> dict[int, int]:
+        found = {}
+        for partition in range(self._partitions[topic]):
+            rows = self._query("select max(seq) from log where place = ?", (self._place(topic, partition),))
+            found[partition] = 0 if rows[0][0] is None else rows[0][0] + 1
+        return found
+
+    def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
+        start = 0 if cursor is None else _cursor(cursor)
+        found = self.read_all(start, limit)
+        return found, str(found[-1].offset + 1 if found else start)
+
+    def find(self, event_id: str) -> Stored | None:
+        rows = self._query(f"select {_COLUMNS} from log where id = ?", (event_id,))
+        return self._stored(rows[0]) if rows else None
+
+    def positions(self, group: str) -> dict[TopicPartition, int]:
+        rows = self._query('select place, position from positions where "group" = ?', (group,))
+        return {self._topic_partition(place): position for place, position in rows}
+
+    def commit(self, group: str, positions: Positions) -> None:
+        self.submit(lambda connection: self.commit_within(connection, group, positions)).result()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        if self._writer is not None:
+            self._writer.close()
+            self._writer_connection.close()
+        self._closed = True
+        for connection in self._connections:
+            connection.close()
+
+    # --- what only this engine has ---
+
+    def submit(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Run ``job`` in the writer's next transaction; the future ends after the sync that covers it."""
+        if self._writer is None or self._closed:
+            raise LogUnavailableError("the log is closed or was opened for reading")
+        return self._writer.submit(job)
+
+    def attach(self, pump: Pump) -> None:
+        """Run ``pump`` in every transaction from now on."""
+        assert self._writer is not None, "a log that is read has no writer"
+        self._writer.attach(pump)
+
+    def nudge(self) -> None:
+        """Wake the writer though nobody appends."""
+        assert self._writer is not None, "a log that is read has no writer"
+        self._writer.nudge()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for the writer."""
+        return 0 if self._writer is None else self._writer.waiting
+
+    @property
+    def last(self) -> int:
+        """The offset of the newest record, 0 in an empty log; grows before the commit."""
+        return self._next - 1
+
+    def append_events(
+        self, connection: sqlite3.Connection, events: Sequence[AnyEvent], at: tuple[str, str] | None = None
+    ) -> list[Appended]:
+        """Append events within the writer's transaction and keep them decoded for the readers of ``fresh``."""
+        topic, key = (None, None) if at is None else at
+        records = [record_of(event, topic=topic, key=key) for event in events]
+        return self.append_within(connection, records, events)
+
+    def append_within(
+        self, connection: sqlite3.Connection, records: Sequence[Record], events: Sequence[AnyEvent | None] = ()
+    ) -> list[Appended]:
+        """Append within the writer's transaction."""
+        for record in records:
+            self.partitions(record.topic)
+        known = self._known(connection, [record.id for record in records])
+        answers: list[Appended] = []
+        rows: list[Any] = []
+        for index, record in enumerate(records):
+            if (before := known.get(record.id)) is not None:
+                answers.append(before)
+                continue
+            partition = partition_of(record.key, self._partitions[record.topic])
+            place = self._place(record.topic, partition)
+            chain = link(self._heads.get(place, GENESIS), record.fingerprint, record.body)
+            seq = self._next
+            self._next += 1
+            self._heads[place] = chain
+            rows.append(
+                (seq, place, record.key, record.id, record.type, record.recorded_at, record.fingerprint, record.body, chain)
+            )
+            answers.append(Appended(partition, seq))
+            known[record.id] = Appended(partition, seq, duplicate=True)
+            self._tail.append((Stored(record, partition, seq, chain), events[index] if events else None))
+        _insert(connection, rows)
+        return answers
+
+    def commit_within(self, connection: sqlite3.Connection, group: str, positions: Positions) -> None:
+        """Move a group within the writer's transaction."""
+        connection.executemany(
+            'insert into positions ("group", place, position) values (?, ?, ?)'
+            ' on conflict ("group", place) do update set position = excluded.position',
+            [(group, self._place(*where), position) for where, position in positions.items()],
+        )
+
+    def fresh(self, start: int, limit: int) -> "list[tuple[Stored, AnyEvent | None]] | None":
+        """Return records from offset ``start`` that are still in memory, or None where the file must be read.
+
+        For the writer's thread: the records of its open transaction are among them.
+        """
+        tail = self._tail
+        if start >= self._next:
+            return []
+        if not tail or start < tail[0][0].offset:
+            return None
+        first = len(tail) - (self._next - start)
+        return [tail[index] for index in range(first, min(first + limit, len(tail)))]
+
+    def read_all(self, start: int, limit: int, connection: sqlite3.Connection | None = None) -> list[Stored]:
+        """Return records of all partitions from offset ``start`` in append order."""
+        statement = f"select {_COLUMNS} from log where seq >= ? order by seq limit ?"
+        rows = (
+            self._query(statement, (start, limit))
+            if connection is None
+            else connection.execute(statement, (start, limit)).fetchall()
+        )
+        return [self._stored(row) for row in rows]
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read what is committed, on this thread's own connection."""
+        return self._query(statement, values)
+
+    def mark(self) -> Any:
+        """Remember what the writer's memory holds (``group_commit.Participant``)."""
+        return self._next, dict(self._heads)
+
+    def restore(self, mark: Any) -> None:
+        """Forget what was appended since ``mark``."""
+        self._next, self._heads = mark[0], dict(mark[1])
+        while self._tail and self._tail[-1][0].offset >= self._next:
+            self._tail.pop()
+
+    def trim(self) -> None:
+        """Bound the memory that ``fresh`` serves from; called when all readers have passed."""
+        while len(self._tail) > _TAIL:
+            self._tail.popleft()
+
+    # --- inside ---
+
+    def _declare(self, connection: sqlite3.Connection, declared: Mapping[str, int]) -> None:
+        connection.executescript((files("streams.log") / "sqlite.sql").read_text("utf-8"))
+        for name, count in declared.items():
+            connection.execute("insert or ignore into topics (name, partitions) values (?, ?)", (name, count))
+        self._declare_read(connection, declared)
+
+    def _declare_read(self, connection: sqlite3.Connection, declared: Mapping[str, int]) -> None:
+        rows = connection.execute("select number, name, partitions from topics").fetchall()
+        self._numbers = {name: number for number, name, _ in rows}
+        self._names = {number: name for number, name, _ in rows}
+        # How many partitions a topic has is decided once: another number would move keys between them.
+        self._partitions = {name: count for _, name, count in rows if name in declared}
+        self._next = _next(connection)
+        self._heads: dict[int, bytes] = {}
+
+    def _load_heads(self, connection: sqlite3.Connection) -> None:
+        for topic, count in self._partitions.items():
+            for partition in range(count):
+                place = self._place(topic, partition)
+                row = connection.execute(
+                    "select chain from log where place = ? order by seq desc limit 1", (place,)
+                ).fetchone()
+                if row is not None:
+                    self._heads[place] = row[0]
+
+    def _place(self, topic: str, partition: int) -> int:
+        return int(self._numbers[topic]) * _STRIDE + partition
+
+    def _topic_partition(self, place: int) -> TopicPartition:
+        return self._names[place // _STRIDE], place % _STRIDE
+
+    def _stored(self, row: tuple[Any, ...]) -> Stored:
+        seq, place, key, identifier, kind, recorded_at, fingerprint, body, chain = row
+        try:
+            topic = self._names[place // _STRIDE]
+        except KeyError:
+            raise LogCorruptError(f"record {seq} lies in a place ({place}) that does not exist") from None
+        record = Record(topic, key, identifier, kind, recorded_at, fingerprint, body)
+        return Stored(record, place % _STRIDE, seq, chain)
+
+    def _known(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Appended]:
+        found: dict[str, Appended] = {}
+        for start in range(0, len(ids), _IDS_PER_SELECT):
+            some = ids[start : start + _IDS_PER_SELECT]
+            marks = ",".join("?" * len(some))
+            for identifier, seq, place in connection.execute(
+                f"select id, seq, place from log where id in ({marks})", some
+            ):
+                found[identifier] = Appended(place % _STRIDE, seq, duplicate=True)
+        return found
+
+    def _query(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        if self._closed:
+            raise LogUnavailableError("the log is closed")
+        try:
+            return self._reader().execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LogUnavailableError(f"the log could not be read: {error}") from error
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("pragma busy_timeout = 10000")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in (
+        "journal_mode = wal",
+        "synchronous = full",
+        "busy_timeout = 10000",
+        "cache_size = -65536",
+        "wal_autocheckpoint = 4000",
+        "foreign_keys = on",
+    ):
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Any]) -> None:
+    # Many rows to a statement: each statement gives up and takes back the interpreter's lock once.
+    for start in range(0, len(rows), _ROWS_PER_INSERT):
+        some = rows[start : start + _ROWS_PER_INSERT]
+        marks = ",".join(["(?,?,?,?,?,?,?,?,?)"] * len(some))
+        connection.execute(f"insert into log ({_COLUMNS}) values {marks}", [value for row in some for value in row])
+
+
+def _next(connection: sqlite3.Connection) -> int:
+    newest = connection.execute("select max(seq) from log").fetchone()[0]
+    return 1 if newest is None else int(newest) + 1
+
+
+def _cursor(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("not a cursor of this log")
+    return int(text)
+
+
+def places(rows: Iterable[Stored]) -> dict[TopicPartition, int]:
+    """Return the position behind the last of ``rows`` in each of their partitions."""
+    return {(stored.record.topic, stored.partition): stored.offset + 1 for stored in rows}
