@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from schemas.events import Cell
 from schemas.vocabulary import STATUS_RANK, CellStatus
-from streams.domain.model import Component, PageView
+from streams.domain.model import PageView
+from streams.domain.tree import Tree
 
 
 class PageStatus(NamedTuple):
@@ -28,35 +29,15 @@ DEGRADED = PageStatus("minor", "Degraded System Service")
 PARTLY_DEGRADED = PageStatus("minor", "Partially Degraded Service")
 MAINTENANCE = PageStatus("maintenance", "Service Under Maintenance")
 
+# Maintenance has no rank among outages, yet it is worth showing where nothing is wrong.
+_WEIGHT: dict[CellStatus, tuple[int, bool]] = {
+    status: (rank, status is CellStatus.MAINTENANCE) for status, rank in STATUS_RANK.items()
+}
+
 
 def worst(statuses: Iterable[CellStatus]) -> CellStatus:
     """Return the worst of ``statuses``; none at all is operational."""
-    found = CellStatus.OPERATIONAL
-    for status in statuses:
-        if STATUS_RANK[status] > STATUS_RANK[found]:
-            found = status
-        elif status is CellStatus.MAINTENANCE and found is CellStatus.OPERATIONAL:
-            found = status
-    return found
-
-
-def children(view: PageView, group: str | None) -> list[Component]:
-    """Return the components right below ``group`` (None: the top) in display order."""
-    below = [component for component in view.components.values() if component.definition.parent == group]
-    return sorted(below, key=lambda component: (component.definition.position, component.definition.component))
-
-
-def is_group(view: PageView, component: str) -> bool:
-    """Whether other components lie below this one."""
-    return any(other.definition.parent == component for other in view.components.values())
-
-
-def leaves(view: PageView, component: str) -> list[Component]:
-    """Return the leaf components at or below ``component``."""
-    below = children(view, component)
-    if not below:
-        return [view.components[component]]
-    return [leaf for child in below for leaf in leaves(view, child.definition.component)]
+    return max(statuses, key=_WEIGHT.__getitem__, default=CellStatus.OPERATIONAL)
 
 
 def cell_status(view: PageView, cell: Cell) -> CellStatus:
@@ -65,9 +46,20 @@ def cell_status(view: PageView, cell: Cell) -> CellStatus:
     return CellStatus.OPERATIONAL if state is None else state.status
 
 
-def component_status(view: PageView, component: str) -> CellStatus:
-    """Return the status of a component or group: its worst cell or leaf."""
-    return worst(cell_status(view, cell) for leaf in leaves(view, component) for cell in leaf.cells)
+def component_status(view: PageView, component: str, tree: Tree | None = None) -> CellStatus:
+    """Return the status of a component or group: its worst cell or leaf. What is not known is operational.
+
+    Who asks for many passes the ``tree``; building it costs a walk over all components.
+    """
+    found = Tree(view.components) if tree is None else tree
+    return worst(cell_status(view, cell) for leaf in found.leaves(component) for cell in leaf.cells)
+
+
+def status_of_page(view: PageView) -> PageStatus:
+    """Return the page's status by the cells of its leaf components."""
+    tree = Tree(view.components)
+    statuses = [component_status(view, leaf.definition.component, tree) for leaf in tree.leaves(None)]
+    return page_status(statuses, maintenance_indicator=view.settings.maintenance_indicator)
 
 
 def page_status(statuses: Iterable[CellStatus], *, maintenance_indicator: bool = True) -> PageStatus:
