@@ -32,16 +32,19 @@ class PartUnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Part:
-    """A program, the package it is in, and its path there (below the root, or on the PATH by its name)."""
+    """A program, the package it is in, its path there, and the folder of data whose path is compiled into it."""
 
     package: str
     path: str
+    data: str = ""
 
 
 PARTS = {
     "prometheus": Part("prometheus", "usr/bin/prometheus"),
     "promtool": Part("prometheus", "usr/bin/promtool"),
-    "prometheus-alertmanager": Part("prometheus-alertmanager", "usr/bin/prometheus-alertmanager"),
+    "prometheus-alertmanager": Part(
+        "prometheus-alertmanager", "usr/bin/prometheus-alertmanager", data="usr/share/prometheus/alertmanager"
+    ),
     "redis-server": Part("redis-server", "usr/bin/redis-server"),
     "chromium": Part("chromium", "usr/lib/chromium/chromium"),
 }
@@ -132,13 +135,23 @@ def _write_launcher(launcher: Path, tree: Path, part: Part) -> None:
     unfinished = launcher.with_suffix(".new")
     unfinished.write_text(
         "#!/bin/sh\n"
-        f"{_fonts(tree)}"
+        f"{_fonts(tree)}{_data(tree, part)}"
         f"LD_LIBRARY_PATH={shlex.quote(libraries)}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} "
         f'exec {shlex.quote(str(tree / part.path))} "$@"\n',
         "utf-8",
     )
     unfinished.chmod(0o755)
     unfinished.rename(launcher)
+
+
+def _data(tree: Path, part: Part) -> str:
+    """Lead a program to its data, which it looks for at a path of the system: by a descriptor, in a path of equal length."""
+    if not part.data:
+        return ""
+    installed, descriptor = f"/{part.data}".encode(), b"/proc/self/fd/9"
+    binary = tree / part.path
+    binary.write_bytes(binary.read_bytes().replace(installed, descriptor.ljust(len(installed), b"/")))
+    return f"exec 9<{shlex.quote(str(tree / part.data))}\n"
 
 
 def _fonts(tree: Path) -> str:

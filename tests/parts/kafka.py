@@ -1,0 +1,28 @@
+"""One real Kafka broker for a whole test run, started when the first test asks for it."""
+
+import atexit
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from deploy.kafka.broker import Broker
+from deploy.kafka.jars import PartsError
+from tests.parts.need import unavailable
+
+
+@cache
+def shared_broker() -> Broker:
+    """Return the running broker; without Java and Maven the test that asks is skipped, in CI it fails."""
+    folder = tempfile.TemporaryDirectory(prefix="tocsin-kafka-")
+    broker = new_broker(Path(folder.name)).start()
+    atexit.register(folder.cleanup)
+    atexit.register(broker.kill)  # runs before the cleanup; nobody reads its data again
+    return broker
+
+
+def new_broker(folder: Path) -> Broker:
+    """Return a broker of the test's own, not yet started."""
+    try:
+        return Broker(folder)
+    except PartsError as error:
+        unavailable(f"Apache Kafka: {error}")

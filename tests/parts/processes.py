@@ -1,0 +1,95 @@
+"""Programs run beside the tests: started, waited for, stopped. It must not know which programs they are."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+PATIENCE = 120.0
+"""Seconds after which a condition is taken to be never true. Far more than is needed: it ends a hang, it measures nothing."""
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, look: Callable[[], T | None], *, patience: float = PATIENCE) -> T:
+    """Return what ``look`` finds, asking until it is neither None nor False; fails naming ``what`` after ``patience`` s."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {patience:.0f} s")
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of ``url`` is answered with 200."""
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], *, ready: str, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until the block ends; the block begins once a GET of the URL ``ready`` is answered with 200.
+
+    What the program prints goes to the file ``log``, whose end is part of the error if the program does not come up.
+    It is asked to stop with SIGTERM, together with what it started, and killed if it does not.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(process, ready, log)
+        yield process
+    finally:
+        _stop(process)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
+    def look() -> bool:
+        if process.poll() is not None:
+            raise AssertionError(f"it ended with {process.returncode} before it was ready:\n{_end_of(log)}")
+        return answers(ready)
+
+    try:
+        wait_for(f"an answer from {ready}", look)
+    except AssertionError as error:
+        raise AssertionError(f"{process.args!r}: {error}\n{_end_of(log)}") from None
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-40:])
