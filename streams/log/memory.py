@@ -56,7 +56,7 @@ class MemoryEventLog:
 
     def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
         self._require_open()
-        start = 0 if cursor is None else int(cursor)
+        start = 0 if cursor is None else _number(cursor)
         found = self._log[start : start + limit]
         return found, str(start + len(found))
 
@@ -79,3 +79,9 @@ class MemoryEventLog:
     def _require_open(self) -> None:
         if self._closed:
             raise LogUnavailableError("the log is closed")
+
+
+def _number(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise ValueError("not a cursor of this log")
+    return int(cursor)

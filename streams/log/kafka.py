@@ -1,0 +1,399 @@
+"""The log on Apache Kafka: the only module that imports kafka-python. It knows brokers and offsets, no events.
+
+What Kafka's nature bends (``docs/decisions/0002``): ids are not looked up, so ``Appended.duplicate`` is never set; an
+append that failed may have stored some of its records; ``find`` reads the log; the chain is computed by the reader.
+"""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import chain, islice
+from threading import Event as Flag
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import TopicPartition as KafkaPartition
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    CorruptRecordError,
+    GroupIdNotFoundError,
+    KafkaError,
+    LogTruncationError,
+    NoError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+from kafka.structs import OffsetAndMetadata
+
+from schemas.codec import MalformedRecordError, frame, unframe
+from schemas.topics import TOPICS, Topic, partition_of
+from streams.log import vector
+from streams.log.chain import link
+from streams.log.links import STRIDE, Links
+from streams.log.port import (
+    Appended,
+    LogCorruptError,
+    LogError,
+    LogUnavailableError,
+    Positions,
+    Record,
+    Stored,
+    TopicPartition,
+)
+
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+"""A dead letter holds a body of up to 5 MiB; Kafka's default of 1 MiB would refuse it."""
+_OVERHEAD_BYTES = 1024
+_DAY_MS = 86_400_000
+_FOR_EVER = "-1"
+_RETRY_SECONDS = 0.1
+_CHUNK = 256
+_COORDINATOR_ERRORS = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
+
+
+class RecordTooLargeError(LogError):
+    """A record is larger than a topic takes; repeating will not help."""
+
+
+class KafkaEventLog:
+    """An ``EventLog`` whose topics are Kafka's, created as declared when the log is opened.
+
+    ``namespace`` stands before every topic's and group's name, so that several logs can share a cluster. ``timeout``
+    is how long a call waits for the cluster before it raises LogUnavailableError. With ``chained=False`` the chain of
+    what is read is empty: a worker that starts deep in a partition would have to read all that lies before.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        topics: Sequence[Topic] = TOPICS,
+        *,
+        namespace: str = "",
+        replication: int = 1,
+        timeout: timedelta = timedelta(seconds=30),
+        chained: bool = True,
+    ) -> None:
+        self._topics = {topic.name: topic for topic in topics}
+        self._rank = {name: rank for rank, name in enumerate(self._topics)}
+        self._partitions = {topic.name: topic.partitions for topic in topics}
+        self._namespace = namespace
+        self._replication = replication
+        self._timeout = timeout.total_seconds()
+        self._chained = chained
+        self._common = {
+            "bootstrap_servers": list(servers),
+            "bootstrap_timeout_ms": self._timeout_ms,
+            "request_timeout_ms": self._timeout_ms,
+        }
+        self._closed = Flag()
+        self._appending = Lock()
+        self._reading = Lock()
+        self._links: dict[TopicPartition, Links] = {place: Links() for place in self._places()}
+        self._ahead: dict[TopicPartition, tuple[int, list[Stored]]] = {}
+        self._producer: KafkaProducer | None = None
+        with translated():
+            self._admin = KafkaAdminClient(**self._common)
+            self._declare()
+            self._producer = self._new_producer()
+            self._consumer = self._new_consumer()
+
+    # --- the port ---
+
+    def partitions(self, topic: str) -> int:
+        return self._partitions[topic]
+
+    def append(self, records: Sequence[Record]) -> list[Appended]:
+        placed = [(record, self._partition(record), self._message(record)) for record in records]
+        with self._open():
+            producer = self._current_producer()
+            try:
+                sent = [self._send(producer, *each) for each in placed]
+                until = monotonic() + 2 * self._timeout
+                done = [future.get(max(0.0, until - monotonic())) for future in sent]
+            except (KafkaError, ValueError):
+                # What waits behind a lost batch must not overtake it: it goes down with the producer, and whoever
+                # gave it repeats it. An idempotent producer is of no use after a fatal error anyway.
+                self._discard(producer)
+                raise
+        return [Appended(metadata.partition, metadata.offset) for metadata in done]
+
+    def read(self, topic: str, partition: int, start: int, limit: int) -> list[Stored]:
+        if not 0 <= partition < self._partitions[topic]:
+            raise KeyError((topic, partition))
+        with self._open(), self._reading:
+            place = (topic, partition)
+            return self._stored(place, start, limit, self._ends([place])[place])
+
+    def end(self, topic: str) -> dict[int, int]:
+        places = [(topic, partition) for partition in range(self._partitions[topic])]
+        with self._open(), self._reading:
+            return {partition: end for (_, partition), end in self._ends(places).items()}
+
+    def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
+        positions = {} if cursor is None else vector.decode(cursor, self._partitions)
+        found: list[Stored] = []
+        with self._open(), self._reading:
+            ends = self._ends(self._places())
+            behind = [place for place, end in ends.items() if positions.get(place, 0) < end]
+            chunk = max(_CHUNK, limit // max(1, len(behind)))
+            lines = (self._line(place, positions.get(place, 0), ends[place], chunk) for place in behind)
+            for stored in islice(heapq.merge(*lines, key=self._arrival), limit):
+                found.append(stored)
+                positions[stored.record.topic, stored.partition] = stored.offset + 1
+        return found, vector.encode(positions)
+
+    def find(self, event_id: str) -> Stored | None:
+        with self._open(), self._reading:
+            ends = self._ends(self._places())
+            lines = (self._line(place, 0, end, STRIDE) for place, end in ends.items())
+            return next((stored for stored in chain.from_iterable(lines) if stored.record.id == event_id), None)
+
+    def positions(self, group: str) -> dict[TopicPartition, int]:
+        with self._open():
+            found = self._retrying(self._committed, self._namespace + group)
+        return {self._place(at): offset.offset for at, offset in found.items() if offset.offset >= 0}
+
+    def commit(self, group: str, positions: Positions) -> None:
+        wanted = {self._at(place): OffsetAndMetadata(offset, "", None) for place, offset in positions.items()}
+        with self._open():
+            self._retrying(self._alter, self._namespace + group, wanted)
+
+    def close(self) -> None:
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        with self._appending:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=self._timeout)
+        with self._reading:
+            self._consumer.close(autocommit=False)
+        self._admin.close()
+
+    # --- guards ---
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        if self._closed.is_set():
+            raise LogUnavailableError("the log is closed")
+        with translated():
+            yield
+
+    def _retrying(self, call: Any, *arguments: Any) -> Any:
+        """Repeat a call while the group's coordinator moves or its topic is being made; the admin client does not."""
+        until = monotonic() + self._timeout
+        while True:
+            try:
+                return call(*arguments)
+            except _COORDINATOR_ERRORS:
+                if monotonic() > until or self._closed.wait(_RETRY_SECONDS):
+                    raise
+
+    # --- topics ---
+
+    @property
+    def _timeout_ms(self) -> int:
+        return int(self._timeout * 1000)
+
+    def _places(self) -> list[TopicPartition]:
+        return [(name, partition) for name, parts in self._partitions.items() for partition in range(parts)]
+
+    def _at(self, place: TopicPartition) -> KafkaPartition:
+        return KafkaPartition(self._namespace + place[0], place[1])
+
+    def _place(self, at: KafkaPartition) -> TopicPartition:
+        return at.topic.removeprefix(self._namespace), at.partition
+
+    def _declare(self) -> None:
+        wanted = {self._namespace + topic.name: self._settings(topic) for topic in self._topics.values()}
+        answer = self._admin.create_topics(wanted, raise_errors=False)
+        for topic in answer["topics"]:
+            error = for_code(topic["error_code"])
+            if error not in (NoError, TopicAlreadyExistsError):
+                raise error(topic["error_message"])
+        self._admin.wait_for_topics(list(wanted), timeout_ms=self._timeout_ms)
+        for topic in self._admin.describe_topics(list(wanted)):
+            found, declared = len(topic["partitions"]), wanted[topic["name"]]["num_partitions"]
+            if found != declared:
+                raise LogCorruptError(f"topic {topic['name']} has {found} partitions and {declared} are declared")
+
+    def _settings(self, topic: Topic) -> dict[str, Any]:
+        kept = _FOR_EVER if topic.retention_days is None else str(topic.retention_days * _DAY_MS)
+        configs = {
+            "cleanup.policy": "delete",
+            "retention.ms": kept,
+            "retention.bytes": _FOR_EVER,
+            "max.message.bytes": str(MAX_RECORD_BYTES),
+            "min.insync.replicas": str(max(1, self._replication - 1)),
+            "unclean.leader.election.enable": "false",
+            # Since Kafka 3.6 a time more than an hour ahead is refused, and a sender's clock is not ours.
+            "message.timestamp.after.max.ms": str(2**63 - 1),
+        }
+        return {"num_partitions": topic.partitions, "replication_factor": self._replication, "configs": configs}
+
+    # --- writing ---
+
+    def _new_producer(self) -> KafkaProducer:
+        return KafkaProducer(
+            **self._common,
+            acks="all",
+            enable_idempotence=True,
+            delivery_timeout_ms=self._timeout_ms,
+            max_block_ms=self._timeout_ms,
+            max_request_size=MAX_RECORD_BYTES,
+            batch_size=256 * 1024,
+            metrics_enabled=False,
+        )
+
+    def _current_producer(self) -> KafkaProducer:
+        with self._appending:
+            if self._closed.is_set():
+                raise LogUnavailableError("the log is closed")
+            if self._producer is None:
+                self._producer = self._new_producer()
+            return self._producer
+
+    def _discard(self, producer: KafkaProducer) -> None:
+        with self._appending:
+            if self._producer is producer:
+                self._producer = None
+        # close(timeout=0) of kafka-python 3.0 flushes first and raises while anything is under way, its thread alive.
+        producer._sender.force_close()  # noqa: SLF001 - see above; there is no public way to give up
+        producer.close(timeout=self._timeout)
+
+    def _partition(self, record: Record) -> int:
+        return partition_of(record.key, self._partitions[record.topic])
+
+    def _message(self, record: Record) -> bytes:
+        message = frame(record.fingerprint, record.body)
+        if len(message) + len(record.key.encode()) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
+            raise RecordTooLargeError(f"event {record.id} has {len(message)} bytes")
+        return message
+
+    def _send(self, producer: KafkaProducer, record: Record, partition: int, message: bytes) -> Any:
+        headers = [
+            ("id", record.id.encode()),
+            ("type", record.type.encode()),
+            # Kafka's own timestamp has milliseconds only.
+            ("recorded_at", str(record.recorded_at).encode()),
+        ]
+        topic, at = self._namespace + record.topic, record.recorded_at // 1000
+        return producer.send(topic, message, record.key.encode(), headers, partition, at)
+
+    # --- reading; the caller holds the lock, for a consumer is not made for several threads ---
+
+    def _new_consumer(self) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            **self._common,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            # We never ask for more than there is, so a fetch that waits for more only delays the next one.
+            fetch_max_wait_ms=1,
+            max_partition_fetch_bytes=1024 * 1024,
+            metrics_enabled=False,
+        )
+        everything = [self._at(place) for place in self._places()]
+        consumer.assign(everything)
+        consumer.pause(*everything)
+        return consumer
+
+    def _ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the high watermarks: what lies below is on all in-sync replicas."""
+        found = self._consumer.end_offsets([self._at(place) for place in places], timeout_ms=self._timeout_ms)
+        return {self._place(at): end for at, end in found.items()}
+
+    def _line(self, place: TopicPartition, start: int, end: int, chunk: int) -> Iterator[Stored]:
+        """Iterate over a partition from ``start`` to ``end``; what was read ahead is kept for the next scan."""
+        while start < end:
+            begin, ahead = self._ahead.get(place, (0, []))
+            if not ahead or not begin <= start <= ahead[-1].offset:
+                ahead = self._stored(place, start, chunk, end)
+                self._ahead[place] = start, ahead
+            if not ahead:
+                return
+            for stored in ahead:
+                if stored.offset >= start:
+                    yield stored
+            start = ahead[-1].offset + 1
+
+    def _arrival(self, stored: Stored) -> tuple[int, int, int]:
+        # Causes come before effects: an event and what it brings about carry the same time, and the topics are
+        # declared in the order in which one brings about the other.
+        return stored.record.recorded_at, self._rank[stored.record.topic], stored.partition
+
+    def _stored(self, place: TopicPartition, start: int, limit: int, end: int) -> list[Stored]:
+        if start >= end or limit < 1:
+            return []
+        if not self._chained:
+            return [Stored(record, place[1], offset, b"") for offset, record in self._fetch(place, start, limit, end)]
+        found: list[Stored] = []
+        links = self._links[place]
+        begin, last = links.before(start)
+        while begin < end and len(found) < limit:
+            fetched = self._fetch(place, begin, STRIDE if begin < start else limit - len(found), end)
+            for offset, record in fetched:
+                last = link(last, record.fingerprint, record.body)
+                if offset >= start and len(found) < limit:
+                    found.append(Stored(record, place[1], offset, last))
+            begin = fetched[-1][0] + 1 if fetched else end
+            links.remember(begin, last)
+        return found
+
+    def _fetch(self, place: TopicPartition, start: int, limit: int, end: int) -> list[tuple[int, Record]]:
+        """Return up to ``limit`` records from ``start`` on; none only where nothing is left before ``end``."""
+        at = self._at(place)
+        if self._consumer.position(at) != start:
+            self._consumer.seek(at, start)
+        found: list[tuple[int, Record]] = []
+        until = monotonic() + self._timeout
+        self._consumer.resume(at)
+        try:
+            while len(found) < limit and self._consumer.position(at) < end:
+                batch = self._consumer.poll(timeout_ms=100, max_records=limit - len(found)).get(at, [])
+                found += [(message.offset, self._record(place, message)) for message in batch]
+                if not batch and monotonic() > until:
+                    raise LogUnavailableError(f"no answer from the broker for {place[0]}[{place[1]}]")
+        finally:
+            self._consumer.pause(at)
+        return [pair for pair in found if pair[0] < end]
+
+    def _record(self, place: TopicPartition, message: Any) -> Record:
+        headers = dict(message.headers)
+        try:
+            fingerprint, body = unframe(message.value)
+            identifier, kind, at = (headers[name].decode() for name in ("id", "type", "recorded_at"))
+            return Record(place[0], message.key.decode(), identifier, kind, int(at), fingerprint, body)
+        except (MalformedRecordError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} is no event: {error!r}") from error
+
+    # --- groups ---
+
+    def _committed(self, group: str) -> Mapping[KafkaPartition, OffsetAndMetadata]:
+        wanted = [self._at(place) for place in self._places()]
+        try:
+            found: Mapping[KafkaPartition, OffsetAndMetadata] = self._admin.list_group_offsets({group: wanted})[group]
+        except GroupIdNotFoundError:
+            return {}
+        return found
+
+    def _alter(self, group: str, positions: Mapping[KafkaPartition, OffsetAndMetadata]) -> None:
+        for at, error in self._admin.alter_group_offsets(group, positions).items():
+            if error is not NoError:
+                raise error(f"{group} cannot be moved on {at.topic}[{at.partition}]")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn whatever kafka-python raises into the port's errors."""
+    try:
+        yield
+    except (CorruptRecordError, LogTruncationError) as error:
+        raise LogCorruptError(str(error)) from error
+    except (KafkaError, OSError, RuntimeError, ValueError) as error:
+        # RuntimeError is its event loop when closed under a caller, ValueError its producer without fresh metadata.
+        raise LogUnavailableError(f"Kafka: {error!r}") from error
