@@ -250,6 +250,8 @@ class SqliteEventLog:
                     self._heads[place] = row[0]
 
     def _place(self, topic: str, partition: int) -> int:
+        if not 0 <= partition < self._partitions[topic]:
+            raise KeyError((topic, partition))
         return int(self._numbers[topic]) * _STRIDE + partition
 
     def _topic_partition(self, place: int) -> TopicPartition:
