@@ -23,6 +23,8 @@ class Message(msgspec.Struct, frozen=True):
     """One notice for one endpoint, with the links that are made for this subscriber alone.
 
     ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes.
+    A confirmation without a ``confirm_url`` tells a known address that it is subscribed already. ``over`` says that the
+    opening was never sent to this endpoint: one note tells that it happened and is over. ``drill`` marks a rehearsal.
     """
 
     notification: str
@@ -31,6 +33,8 @@ class Message(msgspec.Struct, frozen=True):
     unsubscribe_url: str
     confirm_url: str = ""
     token: str = ""
+    over: bool = False
+    drill: bool = False
 
 
 class Capabilities(msgspec.Struct, frozen=True):

@@ -1,0 +1,29 @@
+"""Every channel there is, by name: its settings and how it is made. Nothing is found by scanning; a channel is a line here."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consumers.delivery.channel import Channel
+from consumers.delivery.channels.email import EmailSettings, email_channel
+from consumers.delivery.channels.webhook import WebhookSettings, webhook_channel
+from consumers.delivery.context import ChannelContext
+
+
+class ChannelKind(NamedTuple):
+    """A channel's name under ``channels:``, the type of its settings, and its factory.
+
+    The factory is called with settings of that very type. It does no I/O; the channel connects when it sends.
+    """
+
+    name: str
+    settings: type[msgspec.Struct]
+    factory: Callable[[Any, ChannelContext], Channel]
+
+
+CHANNELS: tuple[ChannelKind, ...] = (
+    ChannelKind("email", EmailSettings, email_channel),
+    ChannelKind("webhook", WebhookSettings, webhook_channel),
+)
+CHANNEL_OF_NAME: dict[str, ChannelKind] = {kind.name: kind for kind in CHANNELS}

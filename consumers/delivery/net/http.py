@@ -1,0 +1,124 @@
+"""The one HTTP client through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
+
+A connection is made to the very address that the guard checked, while TLS (SNI, certificate) and Host keep the name.
+The pool is keyed by name, so that a connection is never reused for another name at the same address.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+from consumers.delivery.net.guard import Guard
+
+_HTTPCORE_ERRORS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ProxyError,
+)
+
+
+class PinningBackend(httpcore.AsyncNetworkBackend):
+    """Dials the addresses that the guard returns, in their order, until one takes the connection."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the port's own signature
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            addresses = await self._guard.addresses(host, port)
+        except OSError as error:
+            raise httpcore.ConnectError("the name does not resolve") from error
+        failure: Exception | None = None
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError("no address")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class _Body(httpx.AsyncByteStream):
+    """An answer's body whose errors are httpx's."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._response.aiter_stream():
+                yield part
+        except _HTTPCORE_ERRORS as error:
+            raise httpx.ReadError(type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """An httpx transport that connects through a ``Guard``. HTTP/1.1 only; no proxies, nothing from the environment.
+
+    Raises httpx.TransportError for whatever the network does, and RefusedAddressError from the guard.
+    """
+
+    def __init__(self, guard: Guard, *, connections: int, context: ssl.SSLContext | None = None) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context or httpx.create_ssl_context(trust_env=False),
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=5.0,
+            http1=True,
+            http2=False,
+            network_backend=PinningBackend(guard),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raw = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=request.url.raw_path,
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        try:
+            response = await self._pool.handle_async_request(raw)
+        except _HTTPCORE_ERRORS as error:
+            raise httpx.TransportError(type(error).__name__, request=request) from error
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+def guarded_client(guard: Guard, *, connections: int, context: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """Return a client without redirects, proxies or environment whose connections the guard checks."""
+    return httpx.AsyncClient(
+        transport=GuardedTransport(guard, connections=connections, context=context),
+        follow_redirects=False,
+        trust_env=False,
+    )
