@@ -19,13 +19,10 @@ from schemas.events import (
     TemplateDefined,
     TemplateRemoved,
 )
+from streams.domain.page import COMPONENTS, ONLY, REGIONS, RULES, SETTINGS, SOURCES, TEMPLATES
+from streams.domain.state import State
 
 V = TypeVar("V")
-CATALOGUE_TYPES: tuple[type[EventData], ...] = (
-    PageDefined, RegionsDefined, ComponentDefined, ComponentRemoved, SourceDefined, SourceRemoved, RulesDefined,
-    TemplateDefined, TemplateRemoved,
-)  # fmt: skip
-"""The events that define a page; the others are its history."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Catalogue:
 
 
 def fold(catalogue: Catalogue, data: EventData) -> Catalogue:
-    """Return the catalogue after an event; other events than ``CATALOGUE_TYPES`` change nothing."""
+    """Return the catalogue after an event; events that define nothing change nothing."""
     match data:
         case PageDefined():
             return replace(catalogue, page=data)
@@ -65,6 +62,18 @@ def catalogue_of(history: Iterable[EventData]) -> Catalogue:
     for data in history:
         catalogue = fold(catalogue, data)
     return catalogue
+
+
+def catalogue_in(state: State, page: str) -> Catalogue:
+    """Return the catalogue that the tables of ``streams.domain.page`` hold."""
+    return Catalogue(
+        page=state[SETTINGS].get(page, ONLY),
+        regions=state[REGIONS].get(page, ONLY) or RegionsDefined([]),
+        components={name: component.definition for name, component in state[COMPONENTS].items(page)},
+        templates=dict(state[TEMPLATES].items(page)),
+        sources=dict(state[SOURCES].items(page)),
+        rules=state[RULES].get(page, ONLY) or RulesDefined([]),
+    )
 
 
 def difference(current: Catalogue, desired: Catalogue) -> list[EventData]:

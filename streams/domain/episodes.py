@@ -180,7 +180,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
                 # After the new one: what the two affect must not clear in between.
                 closed = e.EpisodeClosed(instead, alert.source, alert.fingerprint, started_at, "refired")
                 out.emit(closed, started_at)
-            _lease(event.page, alert.source, alert.fingerprint, alert.expires_at, out)
+            _lease(alert.source, alert.fingerprint, alert.expires_at, out)
         case Changes():
             assert known is not None, "only a known instance changes"
             changed = msgspec.structs.replace(known, severity=alert.severity, changes=known.changes + 1)
@@ -192,7 +192,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
         case Refreshes(expires_at=expires_at):
             assert known is not None, "only a known instance is refreshed"
             state[INSTANCES].put(event.page, key, msgspec.structs.replace(known, expires_at=expires_at))
-            _lease(event.page, alert.source, alert.fingerprint, expires_at, out)
+            _lease(alert.source, alert.fingerprint, expires_at, out)
         case Closes(ended_at=ended_at):
             assert known is not None, "only a known instance closes"
             _close(state, event, alert.source, alert.fingerprint, known, ended_at, alert.ends_at, "resolved", out)
@@ -224,13 +224,12 @@ def _refreshed(state: State, event: AnyEvent, refreshed: e.AlertRefreshed, out: 
         out.ignore("the lease lasts longer already")
     else:
         state[INSTANCES].put(event.page, key, msgspec.structs.replace(known, expires_at=refreshed.expires_at))
-        _lease(event.page, refreshed.source, refreshed.fingerprint, refreshed.expires_at, out)
+        _lease(refreshed.source, refreshed.fingerprint, refreshed.expires_at, out)
 
 
-def _lease(page: str, source: str, fingerprint: str, expires_at: Micros | None, out: Output) -> None:
+def _lease(source: str, fingerprint: str, expires_at: Micros | None, out: Output) -> None:
     if expires_at is not None:
-        key = instance_key(page, source, fingerprint)
-        out.wake(key, f"{LEASE}:{table_key(source, fingerprint)}", expires_at)
+        out.wake(f"{LEASE}:{table_key(source, fingerprint)}", expires_at)
 
 
 def _lease_over(state: State, event: AnyEvent, key: str, due: Micros, out: Output) -> None:
@@ -257,8 +256,13 @@ def _close(
     key = table_key(source, fingerprint)
     state[INSTANCES].put(event.page, key, closed)
     if known.expires_at is not None:
-        out.wake(instance_key(event.page, source, fingerprint), f"{LEASE}:{key}", None)
+        out.wake(f"{LEASE}:{key}", None)
     out.emit(e.EpisodeClosed(known.episode, source, fingerprint, ended_at, reason), ended_at)
+
+
+def _timer_key(page: str, timer: str) -> str:
+    source, fingerprint = timer.removeprefix(f"{LEASE}:").split("/", 1)
+    return instance_key(page, source, fingerprint)
 
 
 def _prefetch(event: AnyEvent) -> list[tuple[str, str, str]]:
@@ -280,4 +284,5 @@ EPISODES = Processor(
     tables=(TableSpec(INSTANCES, Instance, lazy=True),),
     step=step,
     prefetch=_prefetch,
+    timer_key=_timer_key,
 )

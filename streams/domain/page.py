@@ -356,7 +356,7 @@ def _apply_effects(
     if event.drill:
         return []
     found = []
-    for key in old.keys() | new.keys():
+    for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
         if before != after:
             effect = after or before

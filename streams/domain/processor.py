@@ -18,7 +18,7 @@ class Output:
     def __init__(self, cause: AnyEvent) -> None:
         self.cause = cause
         self.emitted: list[AnyEvent] = []
-        self.wakes: dict[tuple[str, str, str], Micros | None] = {}
+        self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
 
     def emit(self, data: EventData, occurred_at: Micros) -> AnyEvent:
@@ -38,9 +38,9 @@ class Output:
         self.emitted.append(event)
         return event
 
-    def wake(self, key: str, timer: str, due: Micros | None) -> None:
-        """Ask for a ``TimerFired`` under ``key`` at ``due``; None takes the wish back. One time for each timer."""
-        self.wakes[self.cause.page, key, timer] = due
+    def wake(self, timer: str, due: Micros | None) -> None:
+        """Ask for a ``TimerFired`` of this name at ``due``; None takes the wish back. One time for each timer."""
+        self.wakes[self.cause.page, timer] = due
 
     def ignore(self, reason: str) -> None:
         """Say that the event made no sense in its state; it is kept and shown with this reason."""
@@ -54,11 +54,17 @@ class Step(Protocol):
         """Change ``state`` for ``event`` and say the rest through ``out``."""
 
 
+def page_key(page: str, timer: str) -> str:
+    """Return the log key of a timer where the page itself is the key."""
+    return page
+
+
 class Processor(msgspec.Struct, frozen=True):
     """A stream processor. ``name`` is its consumer group and the owner of its state.
 
     ``types`` are the events it wants: a driver need not decode the others. State is kept by page or by key of the
-    topics it reads, so that what one partition's events touch no other partition's events touch.
+    topics it reads, so that what one partition's events touch no other partition's events touch. Timers come back on
+    the first topic, under ``timer_key(page, timer)``.
     """
 
     name: str
@@ -67,3 +73,4 @@ class Processor(msgspec.Struct, frozen=True):
     tables: tuple[TableSpec, ...]
     step: Step
     prefetch: Callable[[AnyEvent], Iterable[tuple[str, str, str]]] | None = None
+    timer_key: Callable[[str, str], str] = page_key

@@ -83,7 +83,7 @@ def cells_of(components: Mapping[str, ComponentDefined], component: str, region:
     own = components.get(component)
     if own is None:
         return []
-    below = [child.component for child in components.values() if child.parent == component]
+    below = sorted(child.component for child in components.values() if child.parent == component)
     if below:
         return [cell for child in below for cell in cells_of(components, child, region)]
     if region is None:

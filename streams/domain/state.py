@@ -1,4 +1,4 @@
-"""What a fold works on: tables of frozen values by page and key, and layers that can be thrown away."""
+"""What a fold works on: tables of frozen values by page and key, in memory, with a note of what changed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
@@ -22,6 +22,9 @@ class Table(Protocol[V]):
 
     def items(self, page: str) -> Iterator[tuple[str, V]]:
         """Iterate over the page's values; an order is not promised."""
+
+    def count(self, page: str) -> int:
+        """Return how many values the page has."""
 
 
 class TableSpec(msgspec.Struct, frozen=True):
@@ -48,6 +51,7 @@ class MemoryTable(Generic[V]):
     def __init__(self, load: Callable[[str, str], V | None] | None = None) -> None:
         self._pages: dict[str, dict[str, V]] = {}
         self._changed: dict[tuple[str, str], V | None] = {}
+        self._absent: set[tuple[str, str]] = set()
         self._load = load
 
     def get(self, page: str, key: str) -> V | None:
@@ -56,12 +60,22 @@ class MemoryTable(Generic[V]):
             value = rows.get(key)
             if value is not None:
                 return value
-        if self._load is None or (page, key) in self._changed:
+        where = (page, key)
+        if self._load is None or where in self._changed or where in self._absent:
             return None
         value = self._load(page, key)
         if value is not None:
-            self._pages.setdefault(page, {})[key] = value
+            self.fill(page, key, value)
         return value
+
+    def holds(self, page: str, key: str) -> bool:
+        """Whether memory knows the value, or knows that there is none."""
+        where = (page, key)
+        return key in self._pages.get(page, {}) or where in self._changed or where in self._absent
+
+    def fill_absent(self, page: str, key: str) -> None:
+        """Note that a lazy table's store has no such value."""
+        self._absent.add((page, key))
 
     def put(self, page: str, key: str, value: V) -> None:
         rows = self._pages.get(page)
@@ -76,6 +90,9 @@ class MemoryTable(Generic[V]):
 
     def items(self, page: str) -> Iterator[tuple[str, V]]:
         return iter(self._pages.get(page, {}).items())
+
+    def count(self, page: str) -> int:
+        return len(self._pages.get(page, {}))
 
     def pages(self) -> list[str]:
         """Return the pages that have or had values."""
@@ -96,40 +113,10 @@ class MemoryTable(Generic[V]):
 
     def shrink(self, keep: int) -> None:
         """Drop all values from memory when there are more than ``keep``; only for lazy tables without changes."""
-        if self._load is not None and sum(map(len, self._pages.values())) > keep:
-            self._pages.clear()
-
-
-class Layer(Generic[V]):
-    """Changes on top of another table, which stays as it is."""
-
-    def __init__(self, base: Table[V]) -> None:
-        self._base = base
-        self._over: dict[tuple[str, str], V | None] = {}
-
-    def get(self, page: str, key: str) -> V | None:
-        if (page, key) in self._over:
-            return self._over[page, key]
-        return self._base.get(page, key)
-
-    def put(self, page: str, key: str, value: V) -> None:
-        self._over[page, key] = value
-
-    def delete(self, page: str, key: str) -> None:
-        self._over[page, key] = None
-
-    def items(self, page: str) -> Iterator[tuple[str, V]]:
-        for key, value in self._base.items(page):
-            if (page, key) not in self._over:
-                yield key, value
-        for (own_page, key), changed in self._over.items():
-            if own_page == page and changed is not None:
-                yield key, changed
-
-
-def layered(state: State) -> State:
-    """Return the state with a fresh layer over each table."""
-    return {name: Layer(table) for name, table in state.items()}
+        if self._load is not None:
+            self._absent.clear()
+            if sum(map(len, self._pages.values())) > keep:
+                self._pages.clear()
 
 
 def memory_state(tables: tuple[TableSpec, ...]) -> dict[str, MemoryTable[Any]]:

@@ -57,7 +57,7 @@ class SqliteEventLog:
         connection = _open_for_writing(self.path)
         self._declare(connection, declared)
         self._load_heads(connection)
-        self._writer_connection = connection
+        self.writer_connection = connection
         self._writer = GroupCommitWriter(connection, self)
 
     # --- the port ---
@@ -103,7 +103,7 @@ class SqliteEventLog:
             return
         if self._writer is not None:
             self._writer.close()
-            self._writer_connection.close()
+            self.writer_connection.close()
         self._closed = True
         for connection in self._connections:
             connection.close()

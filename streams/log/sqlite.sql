@@ -41,10 +41,9 @@ create table if not exists state (
 create table if not exists timers (
     stage text not null,
     page  text not null,
-    key   text not null,
     timer text not null,
     due   integer not null,
-    primary key (stage, page, key, timer)
+    primary key (stage, page, timer)
 ) strict, without rowid;
 
 create index if not exists timers_by_due on timers (due);

@@ -1,0 +1,240 @@
+"""Messages about a matter of alerts: written as drafts, revised, withdrawn, and published as incidents."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from schemas import events as e
+from schemas.events import AnyEvent, ComponentDefined, Rule
+from schemas.ids import derive
+from schemas.vocabulary import CellStatus, IncidentStatus, Publish
+from streams.domain import page as facts
+from streams.domain.groups import Group, cell_of, effects_of, group_key, standing, weigh, with_told
+from streams.domain.model import Draft
+from streams.domain.processor import Output
+from streams.domain.speech import Speech
+from streams.domain.state import State
+from streams.domain.wording import Named, Words, clock_time, in_words
+
+GROUPS, OWNERS = "groups", "owners"
+OURSELVES = "tocsin"
+"""The actor of what no person did."""
+APPROVAL, DELAY = "approval", "delay"
+SECOND = 1_000_000
+
+
+def definitions(state: State, page: str) -> Mapping[str, ComponentDefined]:
+    """Return the page's components by id."""
+    return {key: component.definition for key, component in state[facts.COMPONENTS].items(page)}
+
+
+def rule_named(state: State, page: str, name: str) -> Rule | None:
+    """Return the rule of this name, None where the page has it no more."""
+    rules = state[facts.RULES].get(page, facts.ONLY)
+    return None if rules is None else next((rule for rule in rules.rules if rule.id == name), None)
+
+
+def speech(
+    state: State,
+    event: AnyEvent,
+    group: Group,
+    labels: dict[str, str],
+    region: str | None,
+    episode: e.EpisodeOpened | None = None,
+) -> Speech:
+    """Return what the matter's template says now. ``region`` is the new one, None for all that were affected."""
+    rule = rule_named(state, event.page, group.rule)
+    template = None if rule is None else state[facts.TEMPLATES].get(event.page, rule.template)
+    settings = state[facts.SETTINGS].get(event.page, facts.ONLY)
+    every = 0 if settings is None else settings.update_every * SECOND
+    zone = "UTC" if settings is None else settings.timezone
+    names = _region_names(state, event.page)
+    where = [Named(name, names.get(name, name)) for name in _regions(group)]
+    words = Words(
+        component=Named(group.component, _component_name(state, event.page, group.component)),
+        region=_joined(where) if region is None else Named(region, names.get(region, region)),
+        regions=where,
+        labels=labels,
+        alert=_alert(episode),
+        next_update=clock_time(event.recorded_at + every, zone, event.recorded_at),
+        duration=in_words(facts.happened_at(event) - group.started_at),
+    )
+    return Speech(template, words, event.recorded_at + every if every else None)
+
+
+def is_settled(group: Group) -> bool:
+    """Whether everybody knows all there is to know: the ordinary case of one more alert of the same."""
+    if group.draft is not None and group.incident is None:
+        return standing(group) == group.drafted
+    weighing = weigh(group)
+    return not weighing.worse and not weighing.better and group.draft is None
+
+
+def open_incident(state: State, event: AnyEvent, group: Group, words: Speech, out: Output) -> None:
+    """Publish a matter at once."""
+    now = standing(group)
+    _publish_opening(state, event, group, words.title(), words.text(IncidentStatus.INVESTIGATING), now, None, words, out)
+
+
+def update_incident(
+    state: State, event: AnyEvent, group: Group, cells: dict[str, CellStatus], words: Speech, out: Output
+) -> Group:
+    """Publish that a public matter reached new cells or became worse; returns the matter as it then is."""
+    assert group.incident is not None, "only a public matter is updated"
+    status = _status_of(state, event.page, group.incident)
+    update = derive("update", group.incident, event.id)
+    out.emit(
+        e.IncidentUpdated(
+            group.incident, update, words.text(status), status, None, effects_of(cells), None, words.promise_at
+        ),
+        event.occurred_at,
+    )
+    return with_told(group, cells)
+
+
+def write(state: State, event: AnyEvent, group: Group, rule: Rule, words: Speech, out: Output) -> None:
+    """Lay a message ready that waits for its delay or for approval."""
+    cells = standing(group) if group.incident is None else weigh(group).worse
+    draft = derive("draft", event.page, group.rule, group.component, event.id)
+    delayed = rule.publish is Publish.AFTER and group.incident is None
+    publish_at = event.recorded_at + rule.delay * SECOND if delayed else None
+    status = IncidentStatus.INVESTIGATING if group.incident is None else _status_of(state, event.page, group.incident)
+    out.emit(
+        e.DraftWritten(
+            draft, group.incident, group.rule, group.component, words.title(), words.text(status), status,
+            effects_of(cells), DELAY if delayed else APPROVAL, publish_at, group.started_at,
+        ),
+        event.occurred_at,
+    )  # fmt: skip
+    if publish_at is not None:
+        out.wake(f"draft:{draft}", publish_at)
+    key = group_key(group.rule, group.component)
+    state[OWNERS].put(event.page, draft, key)
+    state[GROUPS].put(event.page, key, replace(group, draft=draft, drafted=cells))
+
+
+def revise(state: State, event: AnyEvent, group: Group, words: Speech, out: Output) -> None:
+    """Bring a waiting draft up to what the matter is now."""
+    assert group.draft is not None, "there is a draft to revise"
+    cells = standing(group) if group.incident is None else weigh(group).worse
+    if cells != group.drafted:
+        body = words.text(IncidentStatus.INVESTIGATING)
+        out.emit(e.DraftRevised(group.draft, words.title(), body, effects_of(cells)), event.occurred_at)
+    state[GROUPS].put(event.page, group_key(group.rule, group.component), replace(group, drafted=cells))
+
+
+def withdraw(state: State, event: AnyEvent, group: Group, reason: str, out: Output) -> None:
+    """Take a waiting draft back and keep the matter."""
+    assert group.draft is not None, "there is a draft to withdraw"
+    out.emit(e.DraftWithdrawn(group.draft, reason), event.occurred_at)
+    state[OWNERS].delete(event.page, group.draft)
+    state[GROUPS].put(event.page, group_key(group.rule, group.component), replace(group, draft=None, drafted={}))
+
+
+def applied(state: State, event: AnyEvent, out: Output) -> None:
+    """A person approved or dismissed a draft."""
+    match event.data:
+        case e.DraftApproved(draft=draft):
+            publish(state, event, draft, out)
+        case e.DraftDismissed(draft=draft):
+            if (group := _owner(state, event.page, draft)) is not None:
+                state[OWNERS].delete(event.page, draft)
+                muted = {**group.muted, **group.drafted}
+                key = group_key(group.rule, group.component)
+                state[GROUPS].put(event.page, key, replace(group, draft=None, drafted={}, muted=muted))
+        case _:
+            pass
+
+
+def publish(state: State, event: AnyEvent, draft_id: str, out: Output) -> None:
+    """Let a draft go out with the very words that lie ready."""
+    draft: Draft | None = state[facts.DRAFTS].get(event.page, draft_id)
+    group = _owner(state, event.page, draft_id)
+    if draft is None or group is None:
+        out.ignore("the draft was withdrawn")
+        return
+    state[OWNERS].delete(event.page, draft_id)
+    cells = {facts.effect_key(effect): effect.status for effect in draft.affects}
+    group = replace(group, draft=None, drafted={})
+    words = speech(state, event, group, {}, None)
+    if group.incident is None:
+        _publish_opening(state, event, group, draft.title, draft.body, cells, draft_id, words, out)
+        return
+    update = derive("update", group.incident, event.id)
+    status = _status_of(state, event.page, group.incident)
+    out.emit(
+        e.IncidentUpdated(
+            group.incident, update, draft.body, status, None, draft.affects, draft_id, words.promise_at
+        ),
+        event.occurred_at,
+    )
+    state[GROUPS].put(event.page, group_key(group.rule, group.component), with_told(group, cells))
+
+
+def _publish_opening(
+    state: State,
+    event: AnyEvent,
+    group: Group,
+    title: str,
+    body: str,
+    cells: dict[str, CellStatus],
+    draft: str | None,
+    words: Speech,
+    out: Output,
+) -> None:
+    incident = derive("incident", event.page, group.rule, group.component, group.origin, draft or "")
+    opened = e.IncidentOpened(
+        incident, derive("update", incident, event.id), title, body, IncidentStatus.INVESTIGATING, None,
+        effects_of(cells), group.rule, group.component, draft, words.promise_at,
+    )  # fmt: skip
+    out.emit(opened, group.started_at)
+    key = group_key(group.rule, group.component)
+    state[OWNERS].put(event.page, incident, key)
+    state[GROUPS].put(event.page, key, with_told(replace(group, incident=incident), cells))
+
+
+def _owner(state: State, page: str, draft: str) -> Group | None:
+    key = state[OWNERS].get(page, draft)
+    group: Group | None = None if key is None else state[GROUPS].get(page, key)
+    return group if group is not None and group.draft == draft else None
+
+
+def _status_of(state: State, page: str, incident: str) -> IncidentStatus:
+    known = state[facts.INCIDENTS].get(page, incident)
+    return IncidentStatus.INVESTIGATING if known is None or not known.is_open else known.status
+
+
+def _component_name(state: State, page: str, component: str) -> str:
+    known = state[facts.COMPONENTS].get(page, component)
+    return component if known is None else str(known.definition.name)
+
+
+def _region_names(state: State, page: str) -> dict[str, str]:
+    known = state[facts.REGIONS].get(page, facts.ONLY)
+    return {} if known is None else {region.id: region.name for region in known.regions}
+
+
+def _regions(group: Group) -> list[str]:
+    cells = standing(group) or dict.fromkeys(group.ever)
+    return sorted({cell.region for key in cells if (cell := cell_of(key)).region is not None})
+
+
+def _joined(regions: list[Named]) -> Named | None:
+    if len(regions) < 2:
+        return regions[0] if regions else None
+    names = [region.name for region in regions]
+    return Named(" ".join(region.id for region in regions), f"{', '.join(names[:-1])} and {names[-1]}")
+
+
+def _alert(episode: e.EpisodeOpened | None) -> dict[str, str]:
+    if episode is None:
+        return {}
+    return {
+        **episode.annotations,
+        "title": episode.title,
+        "severity": episode.severity,
+        "source": episode.source,
+        "url": episode.url,
+    }
+
+

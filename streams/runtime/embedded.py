@@ -1,0 +1,160 @@
+"""The embedded driver: runs all stages over the log inside the writer's transactions.
+
+What a batch appends, what the folds make of it, their states and their positions become durable with one sync.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from schemas.events import AnyEvent, Event, Micros, TimerFired
+from schemas.ids import derive
+from streams.log.port import Stored, event_of, record_of
+from streams.log.sqlite import SqliteEventLog
+from streams.runtime.clock import Clock
+from streams.runtime.stage import FoldStage, Stage, StepError
+
+_log = logging.getLogger(__name__)
+_BATCH = 500
+_BUDGET = 2_000
+"""Events that one transaction folds at the most: bounds how long an appender waits for the folds of others."""
+_TIMERS = 200
+_EVERYWHERE = 0
+"""The place under which a stage's position in the whole log is kept; partitions have places of their own."""
+Listener = Callable[[], None]
+
+
+class EmbeddedDriver:
+    """Drives ``stages`` in their order, so that one that reads what another emits stands behind it."""
+
+    def __init__(self, log: SqliteEventLog, stages: Sequence[Stage], clock: Clock) -> None:
+        self._log = log
+        self._stages = tuple(stages)
+        self._clock = clock
+        self._cursors: dict[str, int] = {}
+        self._saved: dict[str, int] = {}
+        self._due: Micros | None = None
+        self._listeners: list[Listener] = []
+        self._poison: set[tuple[str, str]] = set()
+        log.submit(self._load).result()
+
+    def start(self) -> None:
+        """Begin to drive; from now on every append is folded in its own transaction."""
+        self._log.attach(self)
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after every transaction, from the writer's thread: it must be quick."""
+        self._listeners.append(listener)
+
+    def position(self, stage: str) -> int:
+        """Return the offset that ``stage`` reads next; grows before the commit."""
+        return self._cursors[stage]
+
+    def lag(self) -> dict[str, int]:
+        """Return for each stage how many records of the log it has not passed."""
+        return {stage.name: self._log.last + 1 - self._cursors[stage.name] for stage in self._stages}
+
+    # --- group_commit.Pump ---
+
+    def work(self, connection: sqlite3.Connection) -> bool:
+        self._fire_timers(connection)
+        budget = _BUDGET
+        progress = True
+        while progress and budget > 0:
+            progress = False
+            for stage in self._stages:
+                taken = self._advance(stage, connection)
+                budget -= taken
+                progress = progress or taken > 0
+        for stage in self._stages:
+            if self._cursors[stage.name] != self._saved.get(stage.name):
+                stage.save(connection)
+                self._save_position(connection, stage)
+        self._due = _first_due(connection)
+        return progress
+
+    def committed(self) -> None:
+        for stage in self._stages:
+            if self._cursors[stage.name] != self._saved.get(stage.name):
+                self._saved[stage.name] = self._cursors[stage.name]
+                stage.committed()
+        self._log.trim()
+        for listener in self._listeners:
+            listener()
+
+    def rolled_back(self) -> None:
+        self._load(self._log.writer_connection)
+
+    def sleep(self) -> float | None:
+        return None if self._due is None else max(0.0, (self._due - self._clock()) / 1_000_000)
+
+    # --- inside ---
+
+    def _load(self, connection: sqlite3.Connection) -> None:
+        for stage in self._stages:
+            stage.load(connection)
+            row = connection.execute(
+                'select position from positions where "group" = ? and place = ?', (stage.name, _EVERYWHERE)
+            ).fetchone()
+            self._cursors[stage.name] = self._saved[stage.name] = 1 if row is None else row[0]
+        self._due = _first_due(connection)
+
+    def _advance(self, stage: Stage, connection: sqlite3.Connection) -> int:
+        cursor = self._cursors[stage.name]
+        found = self._log.fresh(cursor, _BATCH)
+        if found is None:
+            found = [(stored, None) for stored in self._log.read_all(cursor, _BATCH, connection)]
+        if not found:
+            return 0
+        events = [
+            event_of(stored.record) if event is None else event
+            for stored, event in found
+            if self._wants(stage, stored)
+        ]
+        if events:
+            try:
+                emitted = stage.run(connection, events)
+            except StepError as error:
+                self._poison.add((error.stage, error.event.id))
+                raise
+            if emitted:
+                self._log.append_within(connection, [record_of(event) for event in emitted], emitted)
+        self._cursors[stage.name] = found[-1][0].offset + 1
+        return len(found)
+
+    def _wants(self, stage: Stage, stored: Stored) -> bool:
+        record = stored.record
+        if record.type not in stage.types or record.topic not in stage.topics:
+            return False
+        return not self._poison or (stage.name, record.id) not in self._poison
+
+    def _save_position(self, connection: sqlite3.Connection, stage: Stage) -> None:
+        connection.execute(
+            'insert or replace into positions ("group", place, position) values (?, ?, ?)',
+            (stage.name, _EVERYWHERE, self._cursors[stage.name]),
+        )
+
+    def _fire_timers(self, connection: sqlite3.Connection) -> None:
+        now = self._clock()
+        if self._due is None or self._due > now:
+            return
+        folds = {stage.name: stage for stage in self._stages if isinstance(stage, FoldStage)}
+        for name, page, timer, due in connection.execute(
+            "select stage, page, timer, due from timers where due <= ? order by due limit ?", (now, _TIMERS)
+        ).fetchall():
+            event = timer_event(name, page, timer, due, now)
+            processor = folds[name].processor
+            at = processor.topics[0], processor.timer_key(page, timer)
+            self._log.append_events(connection, [event], at)
+        self._due = None
+
+
+def timer_event(stage: str, page: str, timer: str, due: Micros, now: Micros) -> AnyEvent:
+    """Return the wake-up of one timer; its id depends on which timer it is and when it was due, not on ``now``."""
+    identifier = derive("timer", stage, page, timer, str(due))
+    return Event(identifier, page, due, now, "tocsin", None, None, False, TimerFired(stage, timer, due))
+
+
+def _first_due(connection: sqlite3.Connection) -> Micros | None:
+    due: Micros | None = connection.execute("select min(due) from timers").fetchone()[0]
+    return due

@@ -1,0 +1,110 @@
+"""A stage: whatever reads the log in order and keeps a projection in the embedded engine's file."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from schemas.events import AnyEvent, Micros, TimerFired
+from streams.domain.processor import Output, Processor
+from streams.domain.state import MemoryTable
+from streams.runtime import rows
+
+_KEEP_IN_MEMORY = 50_000
+
+
+class Stage(Protocol):
+    """A reader of the log that the embedded driver runs in its transactions, always from one thread."""
+
+    name: str
+    topics: frozenset[str]
+    types: frozenset[str]
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Bring memory to what the file holds; also called after a rollback."""
+
+    def run(self, connection: sqlite3.Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        """Fold ``events`` and return what they bring about; nothing need be written yet."""
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        """Write what changed; the driver writes the position in the same transaction."""
+
+    def committed(self) -> None:
+        """What was saved is durable."""
+
+
+class StepError(RuntimeError):
+    """A fold raised, though folds are total: a fault in the program; names stage and event."""
+
+    def __init__(self, stage: str, event: AnyEvent) -> None:
+        super().__init__(f"{stage} cannot fold {event.type} {event.id}")
+        self.stage = stage
+        self.event = event
+
+
+class FoldStage:
+    """Runs a pure ``Processor``. ``on_commit`` is told which pages' tables changed, by table name."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        on_commit: Callable[[Mapping[str, MemoryTable[Any]], set[str]], None] | None = None,
+    ) -> None:
+        self.processor = processor
+        self.name = processor.name
+        self.topics = frozenset(processor.topics)
+        self.types = processor.types
+        self.tables: dict[str, MemoryTable[Any]] = {}
+        self.ignored = 0
+        self._wakes: dict[tuple[str, str], Micros | None] = {}
+        self._on_commit = on_commit
+        self._touched: set[str] = set()
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        self.tables = rows.load(connection, self.processor)
+        self._wakes = {}
+        self._touched = set()
+        if self._on_commit is not None:
+            pages = {page for table in self.tables.values() for page in table.pages()}
+            self._on_commit(self.tables, pages)
+
+    def run(self, connection: sqlite3.Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        processor = self.processor
+        if processor.prefetch is not None:
+            wanted = [want for event in events for want in processor.prefetch(event)]
+            rows.prefetch(connection, processor, self.tables, wanted)
+        emitted: list[AnyEvent] = []
+        for event in events:
+            emitted += self._step(event)
+        return emitted
+
+    def _step(self, event: AnyEvent) -> list[AnyEvent]:
+        out = Output(event)
+        data = event.data
+        if isinstance(data, TimerFired):
+            if data.processor != self.name:
+                return []
+            self._wakes[event.page, data.timer] = None
+        try:
+            self.processor.step(self.tables, event, out)
+        except Exception as error:  # a fold is total; whatever it raises is a fault to be named with its event
+            raise StepError(self.name, event) from error
+        if out.ignored is not None:
+            self.ignored += 1
+        if out.wakes:
+            self._wakes.update(out.wakes)
+        self._touched.add(event.page)
+        return out.emitted
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        rows.save(connection, self.name, self.tables)
+        if self._wakes:
+            rows.save_timers(connection, self.name, self._wakes)
+            self._wakes = {}
+
+    def committed(self) -> None:
+        if self._on_commit is not None and self._touched:
+            self._on_commit(self.tables, self._touched)
+        self._touched = set()
+        for spec in self.processor.tables:
+            if spec.lazy:
+                self.tables[spec.name].shrink(_KEEP_IN_MEMORY)
