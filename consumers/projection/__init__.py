@@ -1,0 +1,1 @@
+"""The status projection: the fold of a page's facts, published as pictures that renderers and the API share."""

@@ -1,0 +1,1 @@
+"""Keys, apart from the log: what they seal is unreadable once they are erased."""
