@@ -1,6 +1,7 @@
 """What holds for every test: how properties are searched, and that a skipped test is never overlooked."""
 
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,11 +13,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what did not run and why, after everything else: a green run must not hide it."""
+    """Say what did not run and why, reason by reason: a green run must not hide it."""
     skipped = terminalreporter.stats.get("skipped", [])
     if not skipped:
         return
-    terminalreporter.section(f"{len(skipped)} NOT RUN, for want of a real part", red=True, bold=True)
-    for report in skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        terminalreporter.line(f"{report.nodeid}: {reason}")
+    reasons = Counter(report.longrepr[2] if isinstance(report.longrepr, tuple) else "?" for report in skipped)
+    terminalreporter.section(f"{len(skipped)} TESTS DID NOT RUN", red=True, bold=True)
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} of them. {reason}", red=True)
