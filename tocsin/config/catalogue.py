@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from schemas import events as e
-from schemas.vocabulary import IncidentStatus
+from schemas.vocabulary import CellStatus, IncidentStatus, Severity
 from streams.domain.catalogue import Catalogue
+from streams.domain.routing import ANY_SEVERITY
 from tocsin.config.models import Component, Config, Rule, Template
 
 
@@ -66,8 +67,16 @@ def _rule(rule: Rule) -> e.Rule:
         labels=dict(rule.match.labels),
         component=rule.affects.component,
         region=rule.affects.region,
-        status={severity.value: status for severity, status in rule.status.items()},
+        status=_status(rule),
         publish=rule.publish.mode,
         delay=0 if after is None else int(after.total_seconds()),
         template=rule.template,
     )
+
+
+def _status(rule: Rule) -> dict[str, CellStatus]:
+    """Return a status for each severity, or the one that all severities have."""
+    statuses = set(rule.status.values())
+    if len(statuses) == 1 and len(rule.status) == len(Severity):
+        return dict.fromkeys([ANY_SEVERITY], statuses.pop())
+    return {severity.value: status for severity, status in rule.status.items()}

@@ -108,12 +108,15 @@ class _Reader:
         self._environment = environment
         self._values = 0
 
-    def value(self, node: Node, path: KeyPath) -> Any:
-        """Return the data of a node; aliases are followed, so the number of values is bounded."""
+    def value(self, node: Node, path: KeyPath, key: Node | None = None) -> Any:
+        """Return the data of a node; aliases are followed, so the number of values is bounded.
+
+        A value's line is its key's, where it has one: that is where people look.
+        """
         self._values += 1
         if self._values > MAX_VALUES or len(path) > MAX_DEPTH:
             raise _TooMuchError(f"expected at most {MAX_VALUES} values and {MAX_DEPTH} levels, aliases included")
-        self._document.places[path] = Place(node.start_mark.line + 1)
+        self._document.places[path] = Place((key or node).start_mark.line + 1)
         match node:
             case MappingNode(tag=tag) if tag in _COLLECTIONS:
                 return self._mapping(node, path)
@@ -127,15 +130,15 @@ class _Reader:
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key, value_node in self._pairs(node, path):
-            value = self.value(value_node, (*path, key))
+            value = self.value(value_node, (*path, key.value), key)
             if value is not None:
-                data[key] = value
+                data[key.value] = value
         return data
 
-    def _pairs(self, node: MappingNode, path: KeyPath) -> Iterator[tuple[str, Node]]:
+    def _pairs(self, node: MappingNode, path: KeyPath) -> Iterator[tuple[ScalarNode, Node]]:
         """Yield what the mapping holds: what is merged into it, but for its own keys, and its own keys."""
-        own: dict[str, Node] = {}
-        merged: dict[str, Node] = {}
+        own: dict[str, tuple[ScalarNode, Node]] = {}
+        merged: dict[str, tuple[ScalarNode, Node]] = {}
         for key, value in node.value:
             if key.tag == _MERGE:
                 for source in value.value if isinstance(value, SequenceNode) else [value]:
@@ -143,13 +146,13 @@ class _Reader:
             elif not isinstance(key, ScalarNode) or key.tag != _TEXT:
                 self._fail(key, path, f"expected a key that is text (in quotes, if need be), got {_kind(key)}")
             elif key.value in own:
-                first = own[key.value].start_mark.line + 1
+                first = own[key.value][0].start_mark.line + 1
                 self._fail(key, (*path, key.value), f"expected each key once, got it on line {first} too")
             else:
-                own[key.value] = value
-        yield from (merged | own).items()
+                own[key.value] = key, value
+        yield from (merged | own).values()
 
-    def _merge(self, source: Node, path: KeyPath, merged: dict[str, Node]) -> None:
+    def _merge(self, source: Node, path: KeyPath, merged: dict[str, tuple[ScalarNode, Node]]) -> None:
         if not isinstance(source, MappingNode) or len(path) > MAX_DEPTH:
             self._fail(source, path, "expected << to be given a mapping")
             return
@@ -158,7 +161,7 @@ class _Reader:
             raise _TooMuchError(f"expected at most {MAX_VALUES} values, aliases included")
         for key, value in source.value:
             if isinstance(key, ScalarNode) and key.tag == _TEXT:
-                merged.setdefault(key.value, value)
+                merged.setdefault(key.value, (key, value))
             else:
                 self._fail(key, path, "expected a merged mapping with plain keys")
 
@@ -179,7 +182,7 @@ class _Reader:
 
     def _text(self, node: ScalarNode, path: KeyPath) -> str:
         result = substitute(node.value, self._environment)
-        place = self._document.places[path] = Place(node.start_mark.line + 1, result.origins)
+        place = self._document.places[path] = Place(self._document.places[path].line, result.origins)
         self._document.errors.extend((path, place, error) for error in result.errors)
         return result.text
 

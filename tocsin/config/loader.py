@@ -47,7 +47,8 @@ def parse(content: bytes, name: str, environment: Mapping[str, str], kinds: Coll
         raise ConfigError(problems)
     pieces = validate(document.data)
     said = {path for path, _, _ in document.errors if path}
-    findings = [*pieces.findings, *check(pieces, kinds)]
+    broken = {finding.path for finding in pieces.findings}
+    findings = [*pieces.findings, *(one for one in check(pieces, kinds) if one.path not in broken)]
     problems += [_problem(name, document, one) for one in findings if not said.intersection(_prefixes(one.path))]
     if problems:
         raise ConfigError(problems)

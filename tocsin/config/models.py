@@ -29,6 +29,12 @@ from tocsin.config.values import (
     Weight,
 )  # fmt: skip
 
+RegionId: TypeAlias = Annotated[Id, Expect("the id of a region")]
+ComponentId: TypeAlias = Annotated[Id, Expect("the id of a component or group")]
+SourceId: TypeAlias = Annotated[Id, Expect("the id of a source")]
+SourceKind: TypeAlias = Annotated[Id, Expect("a kind of source")]
+TemplateId: TypeAlias = Annotated[Id, Expect("the id of a template")]
+
 
 class Settings(BaseModel):
     """What all settings share: nothing unknown, nothing changeable."""
@@ -64,7 +70,7 @@ class Component(Settings):
 
     id: Id = Field(description="Names the component; unique among all components and groups.")
     name: Line = Field(description="What customers call it.")
-    regions: tuple[Id, ...] = Field(default=(), description="Where it runs; a group has none of its own.")
+    regions: tuple[RegionId, ...] = Field(default=(), description="Where it runs; a group has none of its own.")
     slo: Percentage | None = Field(default=None, description="The uptime that you promise.")
     third_party: bool = Field(default=False, description="Whether somebody else runs it.")
     description: Text | None = Field(default=None, description="A sentence that is shown with it.")
@@ -75,7 +81,9 @@ class Source(Settings):
     """A monitoring system that may post alerts to `/ingest/<page>/<source>`."""
 
     id: Id = Field(description="Names the source in its URL and in rules.")
-    kind: Id = Field(description="What it is: `alertmanager`, `grafana`, `pingdom`, `pagerduty_events`, `generic`.")
+    kind: SourceKind = Field(
+        description="What it is: `alertmanager`, `grafana`, `pingdom`, `pagerduty_events`, `generic`."
+    )
     token: Token | None = Field(default=None, description="Its secret. One of `token` and `tokens` is needed.")
     tokens: tuple[Token, ...] = Field(
         default=(), description="Several secrets that are valid at once, to change them in turn."
@@ -90,17 +98,15 @@ class Source(Settings):
 class Match(Settings):
     """Which alerts a rule is for: all that is given must hold."""
 
-    source: Id | None = Field(default=None, description="The source it comes from; absent: any.")
+    source: SourceId | None = Field(default=None, description="The source it comes from; absent: any.")
     labels: dict[str, Label] = Field(default={}, description="Labels that it must carry, with just these values.")
 
 
 class Affects(Settings):
     """Which cell an alert of the rule is about."""
 
-    component: Id = Field(description="The component or group.")
-    region: Label | None = Field(
-        default=None, description="A region's id, or a template of `labels` and `alert` that yields one."
-    )
+    component: ComponentId = Field(description="The component or group.")
+    region: Label | None = Field(default=None, description="A region's id, or a template of `labels` that yields one.")
 
 
 class Publishing(Settings):
@@ -130,11 +136,12 @@ def _refuse_maintenance(statuses: dict[Severity, CellStatus]) -> dict[Severity, 
 
 
 _EFFECTS = tuple(status for status in CellStatus if status is not CellStatus.MAINTENANCE)
+Effect: TypeAlias = Annotated[CellStatus, Expect(f"one of {', '.join(_EFFECTS)}", lambda: _EFFECTS)]
 PublishSetting: TypeAlias = Annotated[
     Publishing, Expect("auto, approve or {after: duration}, e.g. {after: 5m}"), BeforeValidator(_read_publish)
 ]
 EffectSetting: TypeAlias = Annotated[
-    dict[Severity, CellStatus],
+    dict[Severity, Effect],
     Expect(f"a status ({', '.join(_EFFECTS)}), or one for each severity ({', '.join(Severity)})", lambda: _EFFECTS),
     BeforeValidator(_read_status),
     AfterValidator(_refuse_maintenance),
@@ -154,11 +161,11 @@ class Rule(Settings):
     publish: PublishSetting = Field(
         description="At once, after a delay (never, if the alert clears in time), or once a person approves."
     )
-    template: Id = Field(description="The words.")
+    template: TemplateId = Field(description="The words.")
 
 
 class Template(Settings):
-    """The words of incidents: Jinja templates of component, region, regions, labels, alert, next_update, duration."""
+    """The words of incidents: Jinja templates."""
 
     title: Title = Field(description="The incident's title.")
     investigating: Body = Field(description="The first message, and the one when it gets worse.")

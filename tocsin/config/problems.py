@@ -1,9 +1,13 @@
 """What is wrong with a configuration, and where; it never holds a secret and never decides what is right."""
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeAlias
+
+_PLAIN_KEY = re.compile(r"[\w<>-]{1,80}")
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value lies: ``("rules", 0, "match", "source")``."""
@@ -48,14 +52,24 @@ class ConfigError(Exception):
 
 def dotted(path: KeyPath) -> str:
     """Write a path as people do: ``rules[0].match.source``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+    return "".join(map(_step, path)).removeprefix(".")
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{shown(step)}]"
+
+
+def _quoted(text: str) -> str:
+    """Return the text in quotes and on one line, whatever it holds."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return ``; did you mean "..."?`` for the option that is most like ``word``, or nothing."""
-    found = get_close_matches(word, list(options), n=1)
-    return f'; did you mean "{found[0]}"?' if found else ""
+    found = get_close_matches(word, list(options), n=1, cutoff=0.5)
+    return f"; did you mean {shown(found[0])}?" if found else ""
 
 
 def shown(value: object) -> str:
@@ -64,7 +78,7 @@ def shown(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return '"' + (value if len(value) <= 60 else value[:57] + "...") + '"'
+            return _quoted(value if len(value) <= 60 else value[:57] + "...")
         case dict():
             return "a mapping"
         case list() | tuple():

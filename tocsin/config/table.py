@@ -37,7 +37,7 @@ class Expectation:
 
 def expectation(path: KeyPath) -> Expectation:
     """Return what the value at ``path`` must be; of a key that does not exist, what it stands in."""
-    return _expected(_annotation_at(path))
+    return described(_annotation_at(path))
 
 
 def keys_at(path: KeyPath) -> tuple[str, ...]:
@@ -49,6 +49,26 @@ def keys_at(path: KeyPath) -> tuple[str, ...]:
 def settings() -> list[Setting]:
     """Return every setting, in the order of the models."""
     return list(_rows("", Config, ()))
+
+
+def described(annotation: Any) -> Expectation:
+    """Return what a value of this type must be."""
+    annotation, kind = _required(annotation), _bare(annotation)
+    # The outermost comes last: a source's id is an id, and more than that.
+    for extra in reversed(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else ():
+        if isinstance(extra, Expect):
+            options = tuple(extra.options()) if extra.options else ()
+            return Expectation(extra.text, options, secret=kind is SecretStr)
+    if kind is bool:
+        return Expectation("true or false")
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return Expectation(f"one of {', '.join(kind)}", tuple(kind))
+    if get_origin(kind) is tuple:
+        inner = described(get_args(kind)[0])
+        return Expectation(f"a list, each {inner.text}", secret=inner.secret)
+    if get_origin(kind) is dict and not _is_model(_bare(get_args(kind)[1])):
+        return Expectation(f"a mapping, each value {described(get_args(kind)[1]).text}")
+    return Expectation("a mapping of keys")
 
 
 def _annotation_at(path: KeyPath) -> Any:
@@ -98,24 +118,6 @@ def _bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _expected(annotation: Any) -> Expectation:
-    annotation, kind = _required(annotation), _bare(annotation)
-    for extra in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
-        if isinstance(extra, Expect):
-            options = tuple(extra.options()) if extra.options else ()
-            return Expectation(extra.text, options, secret=kind is SecretStr)
-    if kind is bool:
-        return Expectation("true or false")
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return Expectation(f"one of {', '.join(kind)}", tuple(kind))
-    if get_origin(kind) is tuple:
-        inner = _expected(get_args(kind)[0])
-        return Expectation(f"a list, each {inner.text}", secret=inner.secret)
-    if get_origin(kind) is dict and not _is_model(_bare(get_args(kind)[1])):
-        return Expectation(f"a mapping, each value {_expected(get_args(kind)[1]).text}")
-    return Expectation("a mapping of keys")
-
-
 def _rows(prefix: str, model: type[BaseModel], above: tuple[type[BaseModel], ...]) -> Iterator[Setting]:
     for name, (annotation, field) in _fields(model).items():
         key = f"{prefix}{name}"
@@ -123,7 +125,7 @@ def _rows(prefix: str, model: type[BaseModel], above: tuple[type[BaseModel], ...
         if kind is not None and kind not in (*above, model):
             yield from _rows(f"{key}{suffix}.", kind, (*above, model))
         else:
-            yield Setting(key, _expected(annotation).text, _default(field), field.description or "")
+            yield Setting(key, described(annotation).text, _default(field), field.description or "")
 
 
 def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:

@@ -12,8 +12,7 @@ from pydantic_core import ErrorDetails
 
 from tocsin.config.models import Config, Settings
 from tocsin.config.problems import KeyPath, nearest, shown
-from tocsin.config.table import expectation, keys_at
-from tocsin.config.values import Id
+from tocsin.config.table import described, expectation, keys_at
 
 S = TypeVar("S", bound=Settings)
 
@@ -29,10 +28,10 @@ class Finding:
 
 @dataclass
 class Pieces:
-    """The items that are right by themselves, by path, and the ids of all items, right or wrong, by section."""
+    """The data of a file, and those of its items that are right by themselves, by path."""
 
+    data: dict[str, Any]
     valid: dict[KeyPath, Settings] = field(default_factory=dict)
-    ids: dict[str, set[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def of(self, kind: type[S]) -> list[tuple[KeyPath, S]]:
@@ -42,12 +41,11 @@ class Pieces:
 
 def validate(data: dict[str, Any]) -> Pieces:
     """Check every section of a file that is a mapping."""
-    pieces = Pieces()
+    pieces = Pieces(data)
     for key in data.keys() - Config.model_fields.keys():
         pieces.findings.append(_unknown((key,)))
     for name, setting in Config.model_fields.items():
         if name in data:
-            pieces.ids[name] = set(_ids(data[name]))
             for path, kind, value in _items((name,), setting.annotation, data[name], pieces):
                 _validate(path, kind, value, pieces)
         elif setting.is_required():
@@ -79,12 +77,19 @@ def _items(path: KeyPath, annotation: Any, value: Any, pieces: Pieces) -> Iterat
             yield from (((*path, index), arguments[0], item) for index, item in enumerate(value))
         case origin if origin is dict and isinstance(value, dict):
             for key, item in value.items():
-                _validate((*path, key), Id, key, pieces)
+                _validate_key((*path, key), arguments[0], key, pieces)
                 yield (*path, key), arguments[1], item
         case None:
             yield path, annotation, value
         case _:
             pieces.findings.append(_unexpected(path, value))
+
+
+def _validate_key(path: KeyPath, kind: Any, key: str, pieces: Pieces) -> None:
+    try:
+        TypeAdapter(kind).validate_python(key)
+    except ValidationError:
+        pieces.findings.append(Finding(path, f"expected {described(kind).text}", f"the key {shown(key)}"))
 
 
 def _validate(path: KeyPath, kind: Any, value: Any, pieces: Pieces) -> None:
@@ -106,7 +111,7 @@ def _finding(base: KeyPath, detail: ErrorDetails) -> Finding:
             return _unknown(path)
         case _ if path[-1] == "[key]":
             *above, key, _ = path
-            return Finding(tuple(above), f"expected {expectation(tuple(above)).text}", f'the key "{key}"')
+            return Finding(tuple(above), f"expected {expectation(tuple(above)).text}", f"the key {shown(key)}")
         case _:
             return _unexpected(path, detail["input"])
 
@@ -124,18 +129,9 @@ def _unexpected(path: KeyPath, value: object) -> Finding:
     expected = expectation(path)
     if expected.secret:
         return Finding(path, f"expected {expected.text}")
+    if isinstance(value, str) and "a mapping of keys" in expected.text:
+        return Finding(path, f"expected {expected.text}", "text")  # it may be a secret in the wrong place
     hint = nearest(value, expected.options) if isinstance(value, str) else ""
     if isinstance(value, int | float) and expected.text.startswith(("text", "one line", "an id", "a template")):
         hint = " (put it in quotes)"
     return Finding(path, f"expected {expected.text}", shown(value) + hint)
-
-
-def _ids(section: Any) -> Iterator[str]:
-    """Yield the ids in a section, of components also those further down; broken items count, if they have one."""
-    if isinstance(section, dict):
-        yield from section
-    for item in section if isinstance(section, list) else ():
-        if isinstance(item, dict):
-            if isinstance(item.get("id"), str):
-                yield item["id"]
-            yield from _ids(item.get("components"))

@@ -134,7 +134,7 @@ Mailbox: TypeAlias = Annotated[
 ]
 Network: TypeAlias = Annotated[str, Expect("an IP network such as 10.0.0.0/8"), AfterValidator(_check_network)]
 SmtpUrl: TypeAlias = Annotated[
-    SecretStr, Expect("an URL such as smtp://user:password@host:587 or smtps://host"), AfterValidator(_check_smtp_url)
+    SecretStr, Expect("a URL such as smtp://user:password@host:587 or smtps://host"), AfterValidator(_check_smtp_url)
 ]
 Token: TypeAlias = Annotated[
     SecretStr, Expect("a secret of 8 to 256 printable ASCII characters without spaces"), AfterValidator(_check_token)
