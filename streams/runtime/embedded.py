@@ -50,6 +50,10 @@ class EmbeddedDriver:
         """Return the offset that ``stage`` reads next; grows before the commit."""
         return self._cursors[stage]
 
+    def committed_position(self, stage: str) -> int:
+        """Return the offset below which everything that ``stage`` made is durable and published."""
+        return self._saved[stage]
+
     def lag(self) -> dict[str, int]:
         """Return for each stage how many records of the log it has not passed."""
         return {stage.name: self._log.last + 1 - self._cursors[stage.name] for stage in self._stages}
@@ -76,8 +80,8 @@ class EmbeddedDriver:
     def committed(self) -> None:
         for stage in self._stages:
             if self._cursors[stage.name] != self._saved.get(stage.name):
-                self._saved[stage.name] = self._cursors[stage.name]
                 stage.committed()
+                self._saved[stage.name] = self._cursors[stage.name]
         self._log.trim()
         for listener in self._listeners:
             listener()
