@@ -15,15 +15,12 @@ from tocsin.config.validate import Finding, Pieces
 _COMPONENTS = ("components", EACH, BELOW)
 
 
-def check(pieces: Pieces, kinds: Collection[str] | None) -> list[Finding]:
-    """Return what is wrong; ``kinds`` are the sources that exist (None: any will do)."""
+def check(pieces: Pieces) -> list[Finding]:
+    """Return what is wrong."""
     checks: tuple[Callable[[Pieces], Iterable[Finding]], ...] = (
         _unique_ids, _unique_tokens, _one_kind_of_token, _references, _component_regions, _rule_regions, _template_texts,
     )  # fmt: skip
-    found = [finding for one in checks for finding in one(pieces)]
-    if kinds is not None:
-        found += _refer(pieces, ("sources", EACH, "kind"), kinds, "one of")
-    return found
+    return [finding for one in checks for finding in one(pieces)]
 
 
 def _unique_ids(pieces: Pieces) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Loads a configuration whole or says all that is wrong with it; the environment is passed in, nothing is guessed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,26 +13,23 @@ from tocsin.config.validate import Finding, assemble, validate
 EXAMPLE = "example.yaml"
 
 
-def load(path: Path, environment: Mapping[str, str], kinds: Collection[str] | None = None) -> Config:
-    """Load the file at ``path``; raises ConfigError, also where it cannot be read.
-
-    ``kinds`` are the kinds of sources that exist; without them any kind will do.
-    """
+def load(path: Path, environment: Mapping[str, str]) -> Config:
+    """Load the file at ``path``; raises ConfigError, also where it cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError([Problem(str(path), (), None, f"cannot be read: {error.strerror}")]) from error
-    return parse(content, str(path), environment, kinds)
+    return parse(content, str(path), environment)
 
 
-def load_example(environment: Mapping[str, str], kinds: Collection[str] | None = None) -> Config:
+def load_example(environment: Mapping[str, str]) -> Config:
     """Load the example that comes with the package."""
     content = (files("tocsin") / "data" / EXAMPLE).read_bytes()
-    return parse(content, EXAMPLE, environment, kinds)
+    return parse(content, EXAMPLE, environment)
 
 
-def parse(content: bytes, name: str, environment: Mapping[str, str], kinds: Collection[str] | None = None) -> Config:
+def parse(content: bytes, name: str, environment: Mapping[str, str]) -> Config:
     """Load a file's content; ``name`` stands for the file in messages. Raises ConfigError."""
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem(name, (), None, f"expected at most {MAX_BYTES} bytes")])
@@ -48,7 +45,7 @@ def parse(content: bytes, name: str, environment: Mapping[str, str], kinds: Coll
     pieces = validate(document.data)
     said = {path for path, _, _ in document.errors if path}
     broken = {finding.path for finding in pieces.findings}
-    findings = [*pieces.findings, *(one for one in check(pieces, kinds) if one.path not in broken)]
+    findings = [*pieces.findings, *(one for one in check(pieces) if one.path not in broken)]
     problems += [_problem(name, document, one) for one in findings if not said.intersection(_prefixes(one.path))]
     if problems:
         raise ConfigError(problems)

@@ -22,6 +22,7 @@ from tocsin.config.values import (
     Network,
     Percentage,
     SmtpUrl,
+    SourceKind,
     Text,
     Timezone,
     Title,
@@ -32,7 +33,6 @@ from tocsin.config.values import (
 RegionId: TypeAlias = Annotated[Id, Expect("the id of a region")]
 ComponentId: TypeAlias = Annotated[Id, Expect("the id of a component or group")]
 SourceId: TypeAlias = Annotated[Id, Expect("the id of a source")]
-SourceKind: TypeAlias = Annotated[Id, Expect("a kind of source")]
 TemplateId: TypeAlias = Annotated[Id, Expect("the id of a template")]
 
 
@@ -81,9 +81,7 @@ class Source(Settings):
     """A monitoring system that may post alerts to `/ingest/<page>/<source>`."""
 
     id: Id = Field(description="Names the source in its URL and in rules.")
-    kind: SourceKind = Field(
-        description="What it is: `alertmanager`, `grafana`, `pingdom`, `pagerduty_events`, `generic`."
-    )
+    kind: SourceKind = Field(description="What it is, and so how it speaks.")
     token: Token | None = Field(default=None, description="Its secret. One of `token` and `tokens` is needed.")
     tokens: tuple[Token, ...] = Field(
         default=(), description="Several secrets that are valid at once, to change them in turn."

@@ -12,6 +12,9 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from consumers.delivery.net.smtp import SmtpServer
+from producers.sources.registry import KIND_OF_NAME
+
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,7})s)?")
 MAX_DURATION = timedelta(days=366)
@@ -81,10 +84,14 @@ def _check_network(text: str) -> str:
 
 
 def _check_smtp_url(secret: SecretStr) -> SecretStr:
-    parts = urlsplit(secret.get_secret_value())
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0 or parts.fragment:
-        raise ValueError
+    SmtpServer.of_url(secret.get_secret_value())
     return secret
+
+
+def _check_kind(text: str) -> str:
+    if text not in KIND_OF_NAME:
+        raise ValueError
+    return text
 
 
 def _check_token(secret: SecretStr) -> SecretStr:
@@ -134,7 +141,12 @@ Mailbox: TypeAlias = Annotated[
 ]
 Network: TypeAlias = Annotated[str, Expect("an IP network such as 10.0.0.0/8"), AfterValidator(_check_network)]
 SmtpUrl: TypeAlias = Annotated[
-    SecretStr, Expect("a URL such as smtp://user:password@host:587 or smtps://host"), AfterValidator(_check_smtp_url)
+    SecretStr,
+    Expect("a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]"),
+    AfterValidator(_check_smtp_url),
+]
+SourceKind: TypeAlias = Annotated[
+    str, Expect(f"one of {', '.join(KIND_OF_NAME)}", lambda: KIND_OF_NAME), AfterValidator(_check_kind)
 ]
 Token: TypeAlias = Annotated[
     SecretStr, Expect("a secret of 8 to 256 printable ASCII characters without spaces"), AfterValidator(_check_token)

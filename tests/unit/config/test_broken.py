@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.sources.registry import KIND_OF_NAME
 from tocsin.config import Config, ConfigError, parse
 
 PAGE = 'page: {id: acme, name: Acme, url: "https://status.acme.example"}\n'
@@ -14,7 +15,7 @@ STATUS = (
     "or one for each severity (critical, error, warning, info, unknown)"
 )
 SECRET = "a secret of 8 to 256 printable ASCII characters without spaces"
-KINDS = {"alertmanager", "generic"}
+KINDS = ", ".join(KIND_OF_NAME)
 VARIABLES = "alert, component, duration, labels, next_update, region, regions"
 SECTIONS = "page, regions, components, sources, rules, templates, updates, channels, delivery, operators"
 TEMPLATE = "templates: {down: {title: Down, investigating: Down, resolved: Up}}\n"
@@ -106,7 +107,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         PAGE + "channels:\n  email: {via: 'http://u:hunter22@x', from: nobody, connections: true}\n"
         "  webhook: {allow_networks: [10.0.0.1/8]}\n  sms: {}\n",
         [
-            "3: channels.email.via: expected a URL such as smtp://user:password@host:587 or smtps://host",
+            "3: channels.email.via: expected a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
             '3: channels.email.from: expected an email address, with a name if you like: Acme <status@acme.example>, got "nobody"',
             "3: channels.email.connections: expected a whole number from 1 to 1000, got true",
             '4: channels.webhook.allow_networks[0]: expected an IP network such as 10.0.0.0/8, got "10.0.0.1/8"',
@@ -129,7 +130,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         [
             f"3: sources[0].token: expected {SECRET}",
             "4: sources[1]: expected either token or tokens",
-            '5: sources[2].kind: expected one of alertmanager, generic, got "generc"; did you mean "generic"?',
+            f'5: sources[2].kind: expected one of {KINDS}, got "generc"; did you mean "generic"?',
             f"6: sources[3].tokens[1]: expected {SECRET}",
             f"6: sources[3].tokens[2]: expected {SECRET}",
             "6: sources[3].tokens[0]: expected a secret of its own, unlike sources[2].token",
@@ -216,7 +217,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
 
 def said_of(text: str, environment: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigError) as error:
-        parse(text.encode(), "tocsin.yaml", environment or {}, KINDS)
+        parse(text.encode(), "tocsin.yaml", environment or {})
     return str(error.value).splitlines()
 
 
@@ -227,7 +228,7 @@ def test_a_broken_file_is_explained(name: str) -> None:
 
 
 def test_the_rule_that_the_broken_ones_come_from_is_right() -> None:
-    assert parse(rule().encode(), "tocsin.yaml", {}, KINDS).rules[0].id == "one"
+    assert parse(rule().encode(), "tocsin.yaml", {}).rules[0].id == "one"
 
 
 def test_what_came_from_the_environment_is_named_and_never_shown() -> None:
