@@ -4,7 +4,7 @@ Semantics after api.go and alert.go of Alertmanager. Where they take "now" for a
 here: Prometheus repeats a firing alert each minute, and a start that moves would be a new episode each time.
 """
 
-from producers.sources.fields import Json, bounded, forced, http_url, string_map
+from producers.sources.fields import Json, forced, http_url, string_map
 from producers.sources.identity import label_fingerprint
 from producers.sources.labelled import severity_of_labels, title_of
 from producers.sources.reading import Reading
@@ -23,7 +23,7 @@ def parse(request: RawRequest) -> Parsed:
     reading = Reading(request)
     body = reading.value()
     if isinstance(body, list):
-        for item in body:
+        for item in reading.within_bounds(body):
             reading.take(_read_alert(item, reading))
     elif body is not None:
         reading.refuse_all("the body is not a list")
@@ -34,7 +34,7 @@ def _read_alert(item: object, reading: Reading) -> Alert | None:
     if not isinstance(item, dict):
         reading.refuse("an alert is not an object", item)
         return None
-    labels = _read_labels(item)
+    labels, whole = _read_labels(item.get("labels"), reading)
     if not labels:
         reading.refuse("an alert's labels are not an object, or empty", item)
         return None
@@ -46,30 +46,44 @@ def _read_alert(item: object, reading: Reading) -> Alert | None:
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
         reading.refuse("endsAt lies before startsAt", item)
         return None
-    return _alert(item, labels, starts_at, ends_at, reading)
+    return _alert(item, label_fingerprint(whole), labels, starts_at, ends_at, reading)
 
 
-def _read_labels(item: Json) -> dict[str, str]:
-    raw = item.get("labels")
-    return {name: value for name, value in forced(raw).items() if value} if isinstance(raw, dict) else {}
+def _read_labels(raw: object, reading: Reading) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels within the bounds, and uncut for the fingerprint; empty ones are no labels."""
+    if not isinstance(raw, dict):
+        return {}, {}
+    known = string_map(raw, "labels", reading.warn)
+    whole = known if known is raw else forced(raw)
+    if "" in whole.values():
+        return _without_empty(known), _without_empty(whole)
+    return known, whole
+
+
+def _without_empty(labels: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if value}
 
 
 def _alert(
-    item: Json, labels: dict[str, str], starts_at: Micros | None, ends_at: Micros | None, reading: Reading
+    item: Json,
+    fingerprint: str,
+    labels: dict[str, str],
+    starts_at: Micros | None,
+    ends_at: Micros | None,
+    reading: Reading,
 ) -> Alert:
     now = reading.request.received_at
     resolved = ends_at is not None and ends_at <= now
     annotations = string_map(item.get("annotations"), "annotations", reading.warn)
-    known = bounded(labels, "labels", reading.warn)
     return Alert(
-        label_fingerprint(labels),
+        fingerprint,
         AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
-        severity_of_labels(known),
+        severity_of_labels(labels),
         starts_at,
         ends_at if resolved else None,
         None if resolved else ends_at or now + RESOLVE_TIMEOUT,
-        title_of(known, annotations),
-        known,
+        title_of(labels, annotations),
+        labels,
         annotations,
         http_url(item.get("generatorURL")),
     )

@@ -45,7 +45,7 @@ def parse(request: RawRequest) -> Parsed:
 
 def _items(body: object, reading: Reading) -> Iterator[object]:
     if isinstance(body, list):
-        yield from body
+        yield from reading.within_bounds(body)
     elif isinstance(body, dict) and "alerts" in body:
         yield from reading.members(body, "alerts")
     elif isinstance(body, dict):

@@ -10,6 +10,8 @@ from schemas.events import Micros
 
 MAX_PROBLEMS = 100
 MAX_WARNINGS = 100
+MAX_MEMBERS = 50_000
+"""A body of 5 MiB holds about 20,000 real alerts; far smaller ones are made to keep us busy."""
 
 
 class Reading:
@@ -51,8 +53,15 @@ class Reading:
         if members is None:
             return []
         if isinstance(members, list):
-            return members
+            return self.within_bounds(members)
         self.refuse_all(f"{name} is missing" if members is ... else f"{name} is not a list")
+        return []
+
+    def within_bounds(self, members: list[object]) -> list[object]:
+        """Return ``members``, or nothing after noting a problem where there are more than 50,000."""
+        if len(members) <= MAX_MEMBERS:
+            return members
+        self.refuse_all(f"{len(members)} members are more than the {MAX_MEMBERS} that one body may have")
         return []
 
     def take(self, alert: Alert | None) -> None:

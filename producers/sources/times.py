@@ -59,5 +59,5 @@ def _from_epoch(value: float) -> Micros | None:
         return None
     for limit, times, parts in _MICROS_OF_UNIT:
         if value < limit:
-            return int(value * times) // parts
+            return int(value * times) // parts or None
     raise ValueError("beyond all times")
