@@ -78,7 +78,7 @@ def _read_alert(item: object, reading: Reading) -> Alert | None:
 
 
 def _alert(item: Json, status: AlertStatus, labels: dict[str, str], ends_at: Micros | None, reading: Reading) -> Alert:
-    key, name = first_text(item, ID), title(first_text(item, TITLE), labels.get("alertname", ""))
+    key, name = first_text(item, ID), first_text(item, TITLE) or labels.get("alertname", "")
     return Alert(
         instance_key(key) if key else _derived_key(name, labels),
         status,

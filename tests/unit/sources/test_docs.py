@@ -1,12 +1,15 @@
 """The guide to the sources names each of them and shows how to point it here."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from producers.sources import fields, generic
-from producers.sources.registry import KINDS
+from producers.sources.registry import KIND_OF_NAME, KINDS
 from producers.sources.source import SourceKind
+from tests.unit.sources.bodies import check, request
 
 GUIDE = (Path(__file__).parents[3] / "docs/sources.md").read_text("utf-8")
 
@@ -43,3 +46,20 @@ def test_the_generic_shape_is_described_whole() -> None:
 def test_the_bounds_are_the_ones_in_the_code() -> None:
     for bound in (fields.MAX_TEXT, fields.MAX_NAME, fields.MAX_LABELS):
         assert f"{bound:,}" in GUIDE
+
+
+@pytest.mark.parametrize("name", ["generic", "pagerduty_events"])
+def test_the_bodies_in_the_guide_are_understood(name: str) -> None:
+    bodies = re.findall(r"-d '(\{.*?\})'", section(name), re.DOTALL)
+    assert bodies
+    for body in bodies:
+        parsed = KIND_OF_NAME[name].parse(request(body.encode()))
+        assert len(parsed.alerts) == 1
+        assert (parsed.problems, parsed.warnings) == ([], [])
+        check(parsed, body.encode())
+
+
+def test_the_configurations_in_the_guide_are_yaml() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert all(isinstance(yaml.safe_load(block), dict) for block in blocks)
+    assert len(blocks) > len(KINDS)
