@@ -20,6 +20,7 @@ WEB_PORTS = frozenset({80, 443})
 _HOSTILE: tuple[IPNetwork, ...] = tuple(
     ip_network(text)
     for text in (
+        "192.0.0.0/24",  # protocol assignments; some of it is formally global (RFC 6890)
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
         "::/96",  # IPv4-compatible: ::7f00:1 is 127.0.0.1 (RFC 4291)
         "64:ff9b::/96",  # NAT64: the last 32 bits may be a private IPv4 address (RFC 6052)

@@ -4,10 +4,12 @@ A connection is made to the very address that the guard checked, while TLS (SNI,
 The pool is keyed by name, so that a connection is never reused for another name at the same address.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import anyio
 import httpcore
 import httpx
 
@@ -22,6 +24,38 @@ _HTTPCORE_ERRORS = (
 )
 
 
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is closed when a TLS handshake is cancelled, where httpcore closes it on errors only."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the port's own
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the port's own
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await self._inner.aclose()
+            raise
+
+
 class PinningBackend(httpcore.AsyncNetworkBackend):
     """Dials the addresses that the guard returns, in their order, until one takes the connection."""
 
@@ -33,7 +67,7 @@ class PinningBackend(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the port's own signature
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -44,7 +78,9 @@ class PinningBackend(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return _Stream(
+                    await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError("no address")

@@ -27,7 +27,7 @@ def checked_url(text: str, guard: Guard) -> httpx.URL:
         raise UrlError("this is not a URL") from None
     if not port:
         raise UrlError("only http and https URLs are taken")
-    if url.userinfo or "@" in url.netloc.decode("ascii", "replace"):
+    if url.userinfo:
         raise UrlError("a URL with a user or password is not taken")
     if not url.host:
         raise UrlError("the URL has no host")
