@@ -131,7 +131,7 @@ def maintenance(
 ) -> Maintenance:
     """Return a maintenance that came as far as ``status``, with one update for each step."""
     done = list(MaintenanceStatus)[: list(MaintenanceStatus).index(status) + 1]
-    times = (starts_at - 2 * DAY, starts_at, starts_at + length - 10 * MINUTE, starts_at + length)
+    times = (starts_at - 5 * DAY, starts_at, starts_at + length - 10 * MINUTE, starts_at + length)
     words = (
         "We will replace network hardware. Short interruptions are possible.",
         "The work has begun.",

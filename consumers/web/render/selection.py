@@ -1,8 +1,5 @@
 """Which incidents and maintenances a public list holds, and in which order; drills are in none of them."""
 
-from datetime import date, tzinfo
-
-from consumers.web.render.zone import local
 from schemas.vocabulary import MaintenanceStatus
 from streams.domain.model import Incident, Maintenance, PageView
 
@@ -32,13 +29,3 @@ def upcoming(view: PageView) -> list[Maintenance]:
 def active(view: PageView) -> list[Maintenance]:
     """Return the maintenances that go on now, the longest running first."""
     return [each for each in reversed(maintenances(view)) if each.is_active]
-
-
-def day_of_incident(incident: Incident, zone: tzinfo) -> date:
-    """Return the day under which the history lists an incident: the one on which it began in the world."""
-    return local(incident.started_at, zone).date()
-
-
-def day_of_maintenance(maintenance: Maintenance, zone: tzinfo) -> date:
-    """Return the day under which the history lists a maintenance: the one on which it began."""
-    return local(maintenance.started_at or maintenance.starts_at, zone).date()

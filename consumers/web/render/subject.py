@@ -105,6 +105,11 @@ def of_maintenance(page: str, maintenance: Maintenance) -> Subject:
     )
 
 
+def subject_of(page: str, thing: Incident | Maintenance) -> Subject:
+    """Return either as a subject."""
+    return of_incident(page, thing) if isinstance(thing, Incident) else of_maintenance(page, thing)
+
+
 def _posts(page: str, updates: list[Update], steps: Iterator[list[Step]]) -> list[Post]:
     posts = [
         Post(codes.update_code(page, update.id), update, each) for update, each in zip(updates, steps, strict=True)

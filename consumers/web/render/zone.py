@@ -1,11 +1,12 @@
 """Times as a page shows them: microseconds become local times of the page's zone; nothing here asks for the time."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.events import Micros
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Micros = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -17,8 +18,8 @@ def zone_of(name: str) -> tzinfo:
 
 
 def local(at: Micros, zone: tzinfo) -> datetime:
-    """Return the moment in the zone's local time."""
-    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    """Return the moment in the zone's local time; one that no calendar holds becomes the nearest that it does."""
+    return (_EPOCH + timedelta(microseconds=min(max(at, 0), _LAST))).astimezone(zone)
 
 
 def stamp(at: Micros, zone: tzinfo) -> str:
@@ -33,7 +34,7 @@ def stamp(at: Micros, zone: tzinfo) -> str:
 def moment(at: Micros, zone: tzinfo) -> str:
     """Return a time for people: ``22 Nov 2026, 14:05 CET``."""
     when = local(at, zone)
-    return f"{day(when)}, {when:%H:%M %Z}"
+    return f"{day_of(when)}, {when:%H:%M %Z}"
 
 
 def clock(at: Micros, zone: tzinfo) -> str:
@@ -41,14 +42,6 @@ def clock(at: Micros, zone: tzinfo) -> str:
     return f"{local(at, zone):%H:%M %Z}"
 
 
-def day(when: datetime) -> str:
+def day_of(when: date) -> str:
     """Return a date for people: ``22 Nov 2026``."""
     return f"{when.day} {when:%b %Y}"
-
-
-def span(start: Micros, end: Micros, zone: tzinfo) -> str:
-    """Return a stretch of time for people; the second date is left out where it is the same day."""
-    first, last = local(start, zone), local(end, zone)
-    if first.date() == last.date():
-        return f"{day(first)}, {first:%H:%M} to {last:%H:%M %Z}"
-    return f"{day(first)}, {first:%H:%M} to {day(last)}, {last:%H:%M %Z}"
