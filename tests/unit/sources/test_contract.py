@@ -51,7 +51,6 @@ def test_fixture(name: str, path: Path) -> None:
 
 
 @every_parser
-@settings(deadline=None)
 @given(body=st.binary(max_size=300))
 def test_any_bytes(parse: Parse, body: bytes) -> None:
     check(parse(request(body)), body)
@@ -87,7 +86,6 @@ JSON = st.recursive(
 
 
 @every_parser
-@settings(deadline=None)
 @given(value=JSON)
 def test_any_json(parse: Parse, value: object) -> None:
     body = json.dumps(value).encode()  # with escapes, lone surrogates among them
@@ -95,7 +93,7 @@ def test_any_json(parse: Parse, value: object) -> None:
 
 
 @every_case
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_any_field_of_a_good_body_may_be_anything(name: str, path: Path, data: st.DataObject) -> None:
     try:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.sources.times import read_time
@@ -91,7 +91,6 @@ def test_what_is_no_time_is_an_error(written: object) -> None:
         read_time(written)
 
 
-@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1971, 1, 1), timezones=st.timezones() | st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
 def test_any_zone_and_any_number_of_digits(moment: datetime) -> None:
     micros = read_time(moment.isoformat())
@@ -99,7 +98,6 @@ def test_any_zone_and_any_number_of_digits(moment: datetime) -> None:
     assert abs(micros / SECOND - moment.timestamp()) < 0.001
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40) | st.integers() | st.floats(allow_nan=False, allow_infinity=False))
 def test_it_reads_or_says_that_it_cannot(written: object) -> None:
     try:
