@@ -464,6 +464,7 @@ class NotificationsPlanned(EventData, frozen=True):
     update: str
     subject_id: str
     kind: Kind
+    channel: str
     chunk: int
     shard: int
     recipients: list[str]

@@ -80,6 +80,16 @@ class Vault:
             rows = self._connection.execute("select owner from keys where lookup = ?", (self._hash(lookup),)).fetchall()
         return [owner for (owner,) in rows]
 
+    def siblings(self, owner: str) -> list[str]:
+        """Return the other owners that were created with the same address as ``owner``."""
+        with self._lock:
+            rows = self._connection.execute(
+                "select other.owner from keys own join keys other on other.lookup = own.lookup"
+                " where own.owner = ? and own.lookup is not null and other.owner <> own.owner",
+                (owner,),
+            ).fetchall()
+        return sorted(other for (other,) in rows)
+
     def erase(self, owner: str) -> bool:
         """Destroy the owner's key; False if there was none."""
         with self._lock:

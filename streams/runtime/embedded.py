@@ -108,6 +108,9 @@ class EmbeddedDriver:
         found = self._log.fresh(cursor, _BATCH)
         if found is None:
             found = [(stored, None) for stored in self._log.read_all(cursor, _BATCH, connection)]
+        if stage.waits_for:
+            limit = min(self._cursors[name] for name in stage.waits_for)
+            found = [pair for pair in found if pair[0].offset < limit]
         if not found:
             return 0
         events = [

@@ -18,6 +18,8 @@ class Stage(Protocol):
     name: str
     topics: frozenset[str]
     types: frozenset[str]
+    waits_for: tuple[str, ...]
+    """Stages that must have passed a record before this one takes it."""
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Bring memory to what the file holds; also called after a rollback."""
@@ -53,6 +55,7 @@ class FoldStage:
         self.name = processor.name
         self.topics = frozenset(processor.topics)
         self.types = processor.types
+        self.waits_for: tuple[str, ...] = ()
         self.tables: dict[str, MemoryTable[Any]] = {}
         self.ignored = 0
         self._wakes: dict[tuple[str, str], Micros | None] = {}

@@ -1,0 +1,180 @@
+"""Whom an update is meant for: the rule, cell by cell, and an index that answers it for a million subscribers.
+
+``decide`` is the rule and returns its reason; ``AudienceIndex.match`` must agree with it (a property test holds them
+together) and is what the planner asks.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from pyroaring import BitMap
+
+from schemas.events import Cell, Change, Filter, Notice
+from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, Impact, Kind
+
+
+class Question(msgspec.Struct, frozen=True):
+    """The part of a notice that chooses the audience.
+
+    ``reached`` are the changed cells with their impact; a component stands with the groups above it.
+    """
+
+    kind: Kind
+    reached: list["Reached"]
+    impact: Impact
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A changed cell: its component and the groups above, its region, and how badly it is hit."""
+
+    lineage: list[str]
+    region: str | None
+    impact: Impact
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether a subscriber is told, and why or why not."""
+
+    told: bool
+    reason: str
+
+
+def question(notice: Notice, lineage: Callable[[str], list[str]]) -> Question:
+    """Return what ``notice`` asks of each filter. A person's impact counts for every cell, else each has its own."""
+    reached = [
+        Reached(lineage(change.component), change.region, notice.impact if notice.impact_chosen else _impact(change))
+        for change in notice.changes
+    ]
+    return Question(notice.kind, reached, notice.impact)
+
+
+def _impact(change: Change) -> Impact:
+    # An all-clear is as weighty as what it ends.
+    return max(IMPACT_OF_STATUS[change.old], IMPACT_OF_STATUS[change.new], key=IMPACT_RANK.__getitem__)
+
+
+def decide(wanted: Filter, asked: Question) -> Decision:
+    """Say whether an active subscriber with this filter is in the audience, and which part of the filter says so."""
+    if asked.kind not in wanted.kinds:
+        return Decision(False, f"does not want to hear of: {asked.kind}")
+    if asked.kind is Kind.REMINDER:
+        return Decision(True, "is an operator")
+    heavy = [cell for cell in asked.reached if _weighs(cell.impact, wanted, asked.kind)]
+    if wanted.cells is None:
+        if heavy or (not asked.reached and _weighs(asked.impact, wanted, asked.kind)):
+            return Decision(True, "wants to hear of everything")
+        return Decision(False, f"wants to hear of {wanted.min_impact} impact and worse")
+    for cell in asked.reached:
+        for own in wanted.cells:
+            if own.component in cell.lineage and own.region in (None, cell.region):
+                if cell in heavy:
+                    return Decision(True, f"chose {_name(own)}, which reaches {_where(cell)}")
+                return Decision(False, f"chose {_name(own)}, but only from {wanted.min_impact} impact")
+    return Decision(False, "chose none of the cells that changed")
+
+
+def _weighs(impact: Impact, wanted: Filter, kind: Kind) -> bool:
+    return kind is not Kind.INCIDENT or IMPACT_RANK[impact] >= IMPACT_RANK[wanted.min_impact]
+
+
+def _name(cell: Cell) -> str:
+    return cell.component if cell.region is None else f"{cell.component} in {cell.region}"
+
+
+def _where(cell: Reached) -> str:
+    return cell.lineage[0] if cell.region is None else f"{cell.lineage[0]} in {cell.region}"
+
+
+class _PageIndex:
+    """Bitmaps over one page's active subscribers, who have small numbers in the order of their coming."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.numbers: dict[str, int] = {}
+        self.filters: dict[int, Filter] = {}
+        self.everything = BitMap()
+        self.by_cell: dict[tuple[str, str | None], BitMap] = defaultdict(BitMap)
+        self.by_kind: dict[Kind, BitMap] = defaultdict(BitMap)
+        self.at_most: dict[Impact, BitMap] = {impact: BitMap() for impact in Impact}
+
+    def bitmaps(self, wanted: Filter) -> Iterable[BitMap]:
+        """Yield every bitmap that a subscriber with this filter is in."""
+        if wanted.cells is None:
+            yield self.everything
+        else:
+            for cell in wanted.cells:
+                yield self.by_cell[cell.component, cell.region]
+        for kind in wanted.kinds:
+            yield self.by_kind[kind]
+        for impact in Impact:
+            if IMPACT_RANK[impact] >= IMPACT_RANK[wanted.min_impact]:
+                yield self.at_most[impact]
+
+
+class AudienceIndex:
+    """Answers ``decide`` for all active subscribers of a page at once."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, _PageIndex] = defaultdict(_PageIndex)
+        # Most filters are alike: one object serves all who chose the same.
+        self._shared: dict[bytes, Filter] = {}
+
+    def set(self, page: str, subscriber: str, wanted: Filter | None) -> None:
+        """Give a subscriber this filter; None takes them out."""
+        index = self._pages[page]
+        number = index.numbers.get(subscriber)
+        if number is None:
+            if wanted is None:
+                return
+            number = index.numbers[subscriber] = len(index.ids)
+            index.ids.append(subscriber)
+        before = index.filters.pop(number, None)
+        if before is not None:
+            for bitmap in index.bitmaps(before):
+                bitmap.discard(number)
+        if wanted is not None:
+            index.filters[number] = wanted = self._share(wanted)
+            for bitmap in index.bitmaps(wanted):
+                bitmap.add(number)
+
+    def match(self, page: str, asked: Question) -> list[str]:
+        """Return the ids of all subscribers whom ``decide`` tells, in the order of their coming."""
+        index = self._pages[page]
+        return [index.ids[number] for number in self.numbers(page, asked)]
+
+    def numbers(self, page: str, asked: Question) -> BitMap:
+        """Return the same as small numbers: the part of ``match`` that does not grow with the audience's ids."""
+        index = self._pages[page]
+        wants_kind = index.by_kind.get(asked.kind, BitMap())
+        if asked.kind is Kind.REMINDER:
+            return wants_kind
+        if not asked.reached:
+            return self._heavy(index, index.everything, asked.impact, asked.kind) & wants_kind
+        found = BitMap()
+        for cell in asked.reached:
+            chose = BitMap.union(index.everything, *_choosers(index, cell.lineage, cell.region))
+            found |= self._heavy(index, chose, cell.impact, asked.kind)
+        return found & wants_kind
+
+    def wants(self, page: str, subscriber: str, kind: Kind) -> bool:
+        """Whether an active subscriber wants this kind at all: what is asked of those who were told before."""
+        index = self._pages[page]
+        number = index.numbers.get(subscriber)
+        return number is not None and number in index.by_kind.get(kind, ())
+
+    def count(self, page: str) -> int:
+        """Return the number of active subscribers."""
+        return len(self._pages[page].filters)
+
+    def _share(self, wanted: Filter) -> Filter:
+        return self._shared.setdefault(msgspec.msgpack.encode(wanted), wanted)
+
+    @staticmethod
+    def _heavy(index: _PageIndex, among: BitMap, impact: Impact, kind: Kind) -> BitMap:
+        return among & index.at_most[impact] if kind is Kind.INCIDENT else among
+
+
+def _choosers(index: _PageIndex, lineage: Sequence[str], region: str | None) -> list[BitMap]:
+    keys = [(component, where) for component in lineage for where in {None, region}]
+    return [index.by_cell[key] for key in keys if key in index.by_cell]

@@ -1,0 +1,32 @@
+-- The ledger: every notification that was ever planned, and where it stands. A projection of the log.
+-- `due` is when a sender may take it (microseconds); null means that nobody takes it any more.
+
+create table if not exists notices (
+    update_id text primary key,
+    page      text not null,
+    subject   text not null,
+    kind      text not null,
+    notice    blob not null
+) strict, without rowid;
+
+create table if not exists ledger (
+    seq          integer primary key,
+    notification text not null,
+    page         text not null,
+    subject      text not null,
+    update_id    text not null,
+    subscriber   text not null,
+    channel      text not null,
+    shard        integer not null,
+    state        text not null,
+    reason       text not null,
+    worker       text not null,
+    attempts     integer not null,
+    at           integer not null,
+    due          integer
+) strict;
+
+create unique index if not exists ledger_by_notification on ledger (notification);
+create index if not exists ledger_by_subject on ledger (subject, subscriber, seq);
+create index if not exists ledger_queue on ledger (channel, due, seq) where due is not null;
+create index if not exists ledger_claimed on ledger (seq) where state = 'claimed';

@@ -1,0 +1,146 @@
+"""Who wants to hear of what: the fold of ``tocsin.subscriptions``, with the page's tree that filters refer to."""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+import msgspec
+from msgspec.structs import replace
+
+from consumers.delivery.audience import AudienceIndex
+from schemas import events as e
+from schemas.events import AnyEvent, Filter, Micros, PageDefined
+from schemas.topics import PAGES, SUBSCRIPTIONS
+from streams.domain.processor import Output, Processor
+from streams.domain.state import State, TableSpec
+from streams.runtime.stage import FoldStage
+
+SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
+PENDING, ACTIVE, REMOVED, SUPPRESSED = "pending", "active", "removed", "suppressed"
+
+
+class Subscriber(msgspec.Struct, frozen=True):
+    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone."""
+
+    id: str
+    channel: str
+    address: bytes
+    filter: Filter
+    state: str
+    reason: str
+    origin: str
+    created_at: Micros
+
+
+def step(state: State, event: AnyEvent, out: Output) -> None:
+    """Fold one event."""
+    match event.data:
+        case e.SubscriberAdded() as added:
+            _added(state, event, added, out)
+        case e.SubscriberConfirmed(subscriber=key):
+            _move(state, event, key, (PENDING, SUPPRESSED), out, state=ACTIVE, reason="")
+        case e.SubscriberChanged(subscriber=key, filter=wanted):
+            _move(state, event, key, (PENDING, ACTIVE, SUPPRESSED), out, filter=wanted)
+        case e.SubscriberRemoved(subscriber=key, reason=reason):
+            _move(state, event, key, (PENDING, ACTIVE, SUPPRESSED), out, state=REMOVED, reason=reason, address=b"")
+        case e.EndpointSuppressed(subscriber=key, reason=reason):
+            _move(state, event, key, (PENDING, ACTIVE), out, state=SUPPRESSED, reason=reason)
+        case e.ComponentDefined(component=component, parent=parent):
+            state[PARENTS].put(event.page, component, parent or "")
+        case e.ComponentRemoved(component=component):
+            state[PARENTS].delete(event.page, component)
+        case PageDefined() as settings:
+            state[SETTINGS].put(event.page, "", settings)
+        case _:
+            out.ignore("not an event of a subscriber")
+
+
+def _added(state: State, event: AnyEvent, added: e.SubscriberAdded, out: Output) -> None:
+    if state[SUBSCRIBERS].get(event.page, added.subscriber) is not None:
+        out.ignore("this subscriber was added before")
+        return
+    subscriber = Subscriber(
+        added.subscriber,
+        added.channel,
+        added.address,
+        added.filter,
+        ACTIVE if added.confirmed else PENDING,
+        "",
+        added.origin,
+        event.recorded_at,
+    )
+    state[SUBSCRIBERS].put(event.page, added.subscriber, subscriber)
+
+
+def _move(
+    state: State, event: AnyEvent, key: str, of: tuple[str, ...], out: Output, **changes: object
+) -> None:
+    known: Subscriber | None = state[SUBSCRIBERS].get(event.page, key)
+    if known is None:
+        out.ignore("there is no such subscriber")
+    elif known.state not in of:
+        out.ignore(f"the subscriber is {known.state}")
+    else:
+        state[SUBSCRIBERS].put(event.page, key, replace(known, **changes))
+
+
+PROCESSOR = Processor(
+    name="subscribers",
+    topics=(SUBSCRIPTIONS.name, PAGES.name),
+    types=frozenset(
+        {
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberRemoved", "EndpointSuppressed",
+            "ComponentDefined", "ComponentRemoved", "PageDefined",
+        }
+    ),
+    tables=(
+        TableSpec(SUBSCRIBERS, Subscriber),
+        TableSpec(PARENTS, str),
+        TableSpec(SETTINGS, PageDefined),
+    ),
+    step=step,
+)  # fmt: skip
+_OF_SUBSCRIBERS = (
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberRemoved, e.EndpointSuppressed,
+)  # fmt: skip
+
+
+class SubscriberStage(FoldStage):
+    """The fold, with an index over it that follows every step: the planner asks it within the same transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(PROCESSOR)
+        self.index = AudienceIndex()
+
+    def load(self, connection: Connection) -> None:
+        super().load(connection)
+        self.index = AudienceIndex()
+        table = self.tables[SUBSCRIBERS]
+        for page in table.pages():
+            for key, subscriber in table.items(page):
+                self.index.set(page, key, subscriber.filter if subscriber.state == ACTIVE else None)
+
+    def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        emitted = super().run(connection, events)
+        for event in events:
+            if isinstance(event.data, _OF_SUBSCRIBERS):
+                known = self.subscriber(event.page, event.data.subscriber)
+                wanted = known.filter if known is not None and known.state == ACTIVE else None
+                self.index.set(event.page, event.data.subscriber, wanted)
+        return emitted
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber as folded so far."""
+        found: Subscriber | None = self.tables[SUBSCRIBERS].get(page, key)
+        return found
+
+    def lineage(self, page: str, component: str) -> list[str]:
+        """Return ``component`` and the groups above it."""
+        found = [component]
+        while (parent := self.tables[PARENTS].get(page, found[-1])) and parent not in found:
+            found.append(parent)
+        return found
+
+    def settings(self, page: str) -> PageDefined | None:
+        """Return the page's settings."""
+        found: PageDefined | None = self.tables[SETTINGS].get(page, "")
+        return found
