@@ -189,14 +189,14 @@ class SmtpTransport:
         try:
             outcome = await dialogue.run(content)
         except BaseException:  # cancelled, or stale: a dialogue cut in the middle must not be continued
-            connection.client.close()
+            _cut(connection.client)
             raise
         if dialogue.in_step and connection.client.is_connected:
             connection.used += 1
             connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
-            connection.client.close()
+            _cut(connection.client)
         return outcome
 
 
@@ -286,6 +286,14 @@ class _Dialogue:
         line = re.sub(r"\S*@\S*", "[address]", " ".join(text.split()))
         line = re.sub(rf"(?<!\w){local}(?!\w)", "[address]", line, flags=re.IGNORECASE)
         return "".join(c for c in line if c.isprintable())[:200]
+
+
+def _cut(client: aiosmtplib.SMTP) -> None:
+    """Close at once: a polite close would go on writing a message that nobody reads."""
+    transport = cast(asyncio.WriteTransport | None, client.transport)
+    client.close()
+    if transport is not None:
+        transport.abort()
 
 
 def _dotted(content: bytes) -> bytes:

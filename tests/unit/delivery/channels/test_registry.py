@@ -1,0 +1,81 @@
+"""Every channel in the registry describes itself, and its settings refuse what cannot work."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from consumers.delivery.channel import AddressError, Channel
+from consumers.delivery.channels.email import EmailSettings
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME, CHANNELS, ChannelKind
+from consumers.delivery.channels.webhook import WebhookSettings
+from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.smtp import SmtpServer
+
+EXAMPLES: dict[str, Any] = {
+    "email": {"via": "smtp://127.0.0.1:2525", "from": "Acme Status <status@acme.example>"},
+    "webhook": {},
+}
+
+
+def made(kind: ChannelKind) -> Channel:
+    return kind.factory(msgspec.convert(EXAMPLES[kind.name], kind.settings), ChannelContext())
+
+
+def test_names_are_unique_and_each_has_an_example() -> None:
+    assert list(CHANNEL_OF_NAME) == [kind.name for kind in CHANNELS] == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
+async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
+    channel = made(kind)
+    described = channel.capabilities
+    assert described.name == kind.name
+    assert described.confirm_by in {"link", "challenge"}
+    assert 1 <= described.claim <= 1000
+    assert channel.validate(described.address_hint) == described.address_hint
+    assert described.address_hint not in channel.mask(described.address_hint)
+    with pytest.raises(AddressError):
+        channel.validate("\x00")
+    await channel.close()
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
+def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
+    with pytest.raises(msgspec.ValidationError, match="colour"):
+        msgspec.convert(EXAMPLES[kind.name] | {"colour": "red"}, kind.settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "given"),
+    [
+        (EmailSettings, {"via": "http://127.0.0.1", "from": "a@b.example"}),
+        (EmailSettings, {"via": "smtp://user:pw@mail.example", "from": "a@b.example"}),
+        (EmailSettings, {"via": "smtp://mail.example?x=1", "from": "a@b.example"}),
+        (EmailSettings, {"via": "smtp://mail.example:99999", "from": "a@b.example"}),
+        (EmailSettings, {"via": "smtp://mail.example", "from": "nobody"}),
+        (EmailSettings, {"via": "smtp://mail.example", "from": "a@b.example", "connections": 0}),
+        (EmailSettings, {"via": "smtp://mail.example"}),
+        (WebhookSettings, {"allow_networks": ["10.0.0.1/8"]}),
+        (WebhookSettings, {"allow_networks": ["internal"]}),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: type[msgspec.Struct], given: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.convert(given, settings)
+    assert "pw" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://mail.example", SmtpServer("mail.example", 25, "none")),
+        ("smtps://mail.example", SmtpServer("mail.example", 465, "implicit")),
+        ("smtp+starttls://u:p%40ss@mail.example", SmtpServer("mail.example", 587, "starttls", "u", "p@ss")),
+        ("smtp://u:p@mail.example:2525?starttls=true", SmtpServer("mail.example", 2525, "starttls", "u", "p")),
+        ("smtp://u:p@127.0.0.1:2525", SmtpServer("127.0.0.1", 2525, "none", "u", "p")),
+    ],
+)
+def test_the_servers_url(url: str, server: SmtpServer) -> None:
+    assert SmtpServer.of_url(url) == server
+    assert "p@ss" not in repr(server)
