@@ -1,0 +1,144 @@
+"""One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
+
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from consumers.delivery.channel import Channel, Endpoint, Message
+from consumers.delivery.outcome import InDoubt, Outcome
+from consumers.delivery.queue import DeliveryQueue, Entry
+from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
+from consumers.delivery.verdicts import Conclusion, conclude, doubt
+from schemas import events as e
+from schemas.events import AnyEvent, Event, Micros, Notice
+from schemas.ids import derive
+from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
+from streams.keys.vault import ErasedError, Vault
+from streams.runtime.clock import Clock
+from streams.runtime.links import Links
+from streams.runtime.signup import confirmation
+
+_CHALLENGED = "webhook"
+
+
+class Subscribers(Protocol):
+    """Looks subscribers up as folded so far."""
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber, None where there is none."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What the page's owner decided: ``combined_note`` tells of what was over before it could be told."""
+
+    combined_note: bool = True
+    resend_in_doubt: frozenset[str] = frozenset()
+
+
+class Dispatch:
+    """Sends entries of the ledger and says how they ended. Keeps no state."""
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        subscribers: Subscribers,
+        vault: Vault,
+        links: Links,
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
+        self._queue = queue
+        self._subscribers = subscribers
+        self._vault = vault
+        self._links = links
+        self._clock = clock
+        self._policy = policy
+
+    async def send(self, channel: Channel, entry: Entry, random: Random) -> Conclusion:
+        """Try once and conclude; whatever goes wrong in here is a conclusion too."""
+        notice = self._queue.notice(entry.update)
+        message = self._message(entry, notice)
+        if isinstance(message, Conclusion):
+            return message
+        outcome = await self._attempt(channel, message)
+        now = self._clock()
+        ended = conclude(
+            outcome,
+            attempts=entry.attempts + 1,
+            planned_at=notice.published_at,
+            now=now,
+            asks_again=self._asks_again(channel),
+            random=random,
+        )
+        return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, now))
+
+    def doubt(self, entry: Entry, reason: str, now: Micros) -> Conclusion:
+        """Conclude for a claim whose sender is gone."""
+        again = entry.channel in self._policy.resend_in_doubt
+        return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=Random(entry.seq))
+
+    @staticmethod
+    def superseded(by: Entry) -> Conclusion:
+        """Conclude for an older unsent update of the same subject for the same endpoint."""
+        return Conclusion(NotificationState.SUPERSEDED, f"a newer update was sent instead: {by.update}")
+
+    async def _attempt(self, channel: Channel, message: Message) -> Outcome:
+        try:
+            return await channel.send(message)
+        except Exception as error:  # a channel promises not to raise; if it does, bytes may have left
+            return InDoubt(f"the channel failed: {type(error).__name__}")
+
+    def _asks_again(self, channel: Channel) -> bool:
+        return channel.capabilities.idempotent or channel.capabilities.name in self._policy.resend_in_doubt
+
+    def _message(self, entry: Entry, notice: Notice) -> Message | Conclusion:
+        subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)
+        if subscriber is None or (refusal := _unwanted(subscriber, notice)):
+            reason = "the subscriber is unknown" if subscriber is None else refusal
+            return Conclusion(NotificationState.SUPPRESSED, reason)
+        late = _is_over(notice) and self._queue.has_superseded(entry) and not self._queue.ever_left(entry)
+        if late and not self._policy.combined_note:
+            return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
+        try:
+            endpoint = msgspec.json.decode(self._vault.open(subscriber.id, subscriber.address), type=Endpoint)
+        except ErasedError:
+            return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
+        return Message(
+            notification=entry.notification,
+            notice=notice,
+            endpoint=endpoint,
+            unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
+            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if notice.kind is Kind.CONFIRMATION else "",
+            token=derive("challenge", entry.notification, self._links.secret) if notice.kind is Kind.CONFIRMATION else "",
+            over=late,
+        )
+
+    def _followers(self, entry: Entry, notice: Notice, ended: Conclusion, now: Micros) -> tuple[AnyEvent, ...]:
+        if ended.condemns:
+            data = e.EndpointSuppressed(entry.subscriber, ended.reason)
+            return (_event(derive("suppress", entry.notification), entry.page, now, data),)
+        sent = ended.state is NotificationState.SENT
+        if sent and notice.kind is Kind.CONFIRMATION and entry.channel == _CHALLENGED:
+            # The endpoint echoed its challenge: that is its confirmation.
+            return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
+        return ()
+
+
+def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
+    if notice.kind is Kind.CONFIRMATION:
+        return "" if subscriber.state == PENDING else f"the subscriber is {subscriber.state} already"
+    if subscriber.state == ACTIVE:
+        return ""
+    return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")
+
+
+def _is_over(notice: Notice) -> bool:
+    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
+        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
+    )
+
+
+def _event(identifier: str, page: str, now: Micros, data: e.EventData) -> AnyEvent:
+    return Event(identifier, page, now, now, "tocsin", None, None, False, data)
+

@@ -1,0 +1,190 @@
+"""The sender of one channel: claims what waits, sends it, and records how it ended; never one without the others.
+
+A claim is durable before any byte is sent, so after a crash it is known what may have left. The sender keeps nothing
+that the log does not know, but for what is in its hands.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from random import Random
+
+from consumers.delivery.channel import Channel
+from consumers.delivery.dispatch import Dispatch
+from consumers.delivery.queue import DeliveryQueue, Entry
+from consumers.delivery.verdicts import Conclusion
+from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, Event, EventData, Micros, NotificationsClaimed
+from schemas.ids import random_id
+from schemas.vocabulary import NotificationState
+from streams.log.port import LogUnavailableError
+from streams.runtime.clock import Clock
+from streams.runtime.failpoints import Failpoint
+from streams.runtime.publisher import Publisher
+
+_log = logging.getLogger(__name__)
+_IDLE_SECONDS = 5.0
+_LOG_PAUSE_SECONDS = 1.0
+_MOST_RESULTS = 500
+
+
+class Sender:
+    """Sends one channel's notifications; ``slots`` is how many are under way at once."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        queue: DeliveryQueue,
+        publisher: Publisher,
+        dispatch: Dispatch,
+        clock: Clock,
+        failpoint: Failpoint,
+        slots: int = 16,
+    ) -> None:
+        self.worker = f"{channel.capabilities.name}-{random_id()[:12]}"
+        self._channel = channel
+        self._name = channel.capabilities.name
+        self._queue = queue
+        self._publisher = publisher
+        self._dispatch = dispatch
+        self._clock = clock
+        self._failpoint = failpoint
+        self._slots = slots
+        self._random = Random()
+        self._in_hand: dict[str, Entry] = {}
+        self._busy: set[tuple[str, str]] = set()
+        self._concluded: list[tuple[Entry, Conclusion]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._paused_until: Micros = 0
+
+    def wake(self) -> None:
+        """Something may wait; call it from the loop's thread."""
+        self._wake.set()
+
+    async def recover(self) -> None:
+        """Put what an earlier life had claimed and not recorded in doubt; before ``run``."""
+        left = [entry for entry in self._queue.claimed() if entry.channel == self._name]
+        concluded = [
+            (entry, self._dispatch.doubt(entry, "the sender ended between the claim and its record", self._clock()))
+            for entry in left
+        ]
+        for start in range(0, len(concluded), _MOST_RESULTS):
+            await self._record(concluded[start : start + _MOST_RESULTS])
+
+    async def run(self) -> None:
+        """Send until ``stop``; then finish what is in hand and record it."""
+        while not self._stopping or self._tasks or self._concluded:
+            self._wake.clear()
+            try:
+                await self._flush()
+                took = 0 if self._stopping else await self._take()
+            except LogUnavailableError as error:
+                _log.warning("%s: the log cannot be written, trying again: %s", self._name, error)
+                await asyncio.sleep(_LOG_PAUSE_SECONDS)
+                continue
+            if not took and not self._concluded:
+                await self._rest()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        due = None if self._stopping else self._queue.due_at(self._name)
+        now = self._clock()
+        seconds = _IDLE_SECONDS
+        if due is not None and len(self._in_hand) < self._slots:
+            # What is due already waits for something in hand; that wakes us when it ends.
+            start = max(due, self._paused_until)
+            seconds = min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _take(self) -> int:
+        now = self._clock()
+        free = min(self._slots - len(self._in_hand), self._channel.capabilities.claim)
+        if free <= 0 or now < self._paused_until:
+            return 0
+        found = self._queue.next(self._name, now, free + len(self._in_hand))
+        chosen = [entry for entry in found if self._is_free(entry)][:free]
+        if not chosen:
+            return 0
+        await self._claim(chosen)
+        for entry in chosen:
+            task = asyncio.create_task(self._send(entry))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(chosen)
+
+    def _is_free(self, entry: Entry) -> bool:
+        return entry.notification not in self._in_hand and (entry.subject, entry.subscriber) not in self._busy
+
+    async def _claim(self, entries: list[Entry]) -> None:
+        self._failpoint("before_claim")
+        older = [(old, self._dispatch.superseded(by=entry)) for entry in entries for old in self._queue.older(entry)]
+        events = self._events(entries, lambda group: self._claim_of(group))
+        await self._publisher.publish([*events, *self._results(older)])
+        for entry in entries:
+            self._in_hand[entry.notification] = entry
+            self._busy.add((entry.subject, entry.subscriber))
+        self._failpoint("claimed")
+
+    def _claim_of(self, group: list[Entry]) -> EventData:
+        return NotificationsClaimed(self.worker, group[0].shard, [entry.notification for entry in group])
+
+    async def _send(self, entry: Entry) -> None:
+        self._failpoint("before_send")
+        conclusion = await self._dispatch.send(self._channel, entry, self._random)
+        self._failpoint("sent")
+        if conclusion.pause_until is not None:
+            self._paused_until = conclusion.pause_until
+        self._concluded.append((entry, conclusion))
+        self._wake.set()
+
+    async def _flush(self) -> None:
+        while self._concluded:
+            some = self._concluded[:_MOST_RESULTS]
+            self._failpoint("before_record")
+            await self._record(some)
+            del self._concluded[: len(some)]
+            for entry, _ in some:
+                self._in_hand.pop(entry.notification, None)
+                self._busy.discard((entry.subject, entry.subscriber))
+            self._failpoint("recorded")
+
+    async def _record(self, concluded: list[tuple[Entry, Conclusion]]) -> None:
+        followers = [event for _, conclusion in concluded for event in conclusion.events]
+        await self._publisher.publish([*self._results(concluded), *followers])
+
+    def _results(self, concluded: Iterable[tuple[Entry, Conclusion]]) -> list[AnyEvent]:
+        found = dict[str, DeliveryResult]()
+        entries = []
+        for entry, conclusion in concluded:
+            entries.append(entry)
+            found[entry.notification] = DeliveryResult(
+                entry.notification, conclusion.state, conclusion.reason, conclusion.retry_at
+            )
+        return self._events(
+            entries,
+            lambda group: DeliveriesRecorded(
+                self.worker, group[0].shard, [found[entry.notification] for entry in group]
+            ),
+        )
+
+    def _events(self, entries: list[Entry], data: Callable[[list[Entry]], EventData]) -> list[AnyEvent]:
+        groups: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        for entry in entries:
+            groups[entry.page, entry.shard].append(entry)
+        now = self._clock()
+        return [
+            Event(random_id(), page, now, now, "tocsin", None, None, False, data(group))
+            for (page, _), group in groups.items()
+        ]
+
+

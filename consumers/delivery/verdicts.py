@@ -1,0 +1,65 @@
+"""From how an attempt ended to what is recorded of it: pure, and the only place that decides it."""
+
+from datetime import timedelta
+from random import Random
+from typing import assert_never
+
+import msgspec
+
+from consumers.delivery import backoff
+from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from schemas.events import AnyEvent, Micros
+from schemas.vocabulary import NotificationState
+
+CHANNEL_PAUSE = timedelta(minutes=1)
+MOST_ATTEMPTS_IN_DOUBT = 5
+
+
+class Conclusion(msgspec.Struct, frozen=True):
+    """What is recorded: the state, why, and when the notification is taken up again (None: never).
+
+    ``pause_until`` stops the whole channel for a while; ``events`` follow from the outcome for others.
+    """
+
+    state: NotificationState
+    reason: str
+    retry_at: Micros | None = None
+    pause_until: Micros | None = None
+    condemns: bool = False
+    events: tuple[AnyEvent, ...] = ()
+
+
+def conclude(
+    outcome: Outcome, *, attempts: int, planned_at: Micros, now: Micros, asks_again: bool, random: Random
+) -> Conclusion:
+    """Classify the ``attempts``-th attempt's outcome; ``asks_again`` allows sending what is in doubt once more."""
+    match outcome:
+        case Sent(receipt=receipt):
+            return Conclusion(NotificationState.SENT, receipt)
+        case Retry(reason=reason, after=after):
+            due = now + micros(backoff.delay(attempts, random, after))
+            if due - planned_at > micros(backoff.GIVE_UP_AFTER):
+                return Conclusion(NotificationState.FAILED, f"given up after {attempts} attempts: {reason}")
+            return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
+        case Rejected(scope=Scope.CHANNEL, reason=reason):
+            # Nothing is wrong with the message: the whole channel waits until somebody mends it.
+            pause = now + micros(CHANNEL_PAUSE)
+            return Conclusion(NotificationState.PLANNED, reason, retry_at=pause, pause_until=pause)
+        case Rejected(scope=scope, reason=reason):
+            return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
+        case InDoubt(reason=reason):
+            return doubt(reason, attempts=attempts, now=now, asks_again=asks_again, random=random)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def doubt(reason: str, *, attempts: int, now: Micros, asks_again: bool, random: Random) -> Conclusion:
+    """Conclude that it may have been sent: held and shown, or asked again under the same id."""
+    again = asks_again and attempts < MOST_ATTEMPTS_IN_DOUBT
+    due = now + micros(backoff.delay(max(1, attempts), random, None)) if again else None
+    return Conclusion(NotificationState.IN_DOUBT, reason, retry_at=due)
+
+
+def micros(span: timedelta) -> Micros:
+    """Return a span as microseconds."""
+    return round(span.total_seconds() * 1_000_000)
