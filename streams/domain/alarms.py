@@ -102,6 +102,9 @@ def closed(state: State, event: AnyEvent, episode: e.EpisodeClosed, out: Output)
         return
     attachment, group = known
     group = detach(group, attachment.cells, attachment.status)
+    if group.live and drafting.is_settled(group):
+        state[GROUPS].put(event.page, attachment.group, group)  # one of many ended: the ordinary case of a storm
+        return
     settle(state, event, group, drafting.speech(state, event, group, {}, None), out)
 
 

@@ -55,7 +55,10 @@ def _matches(rule: Rule, alarm: Alarm) -> bool:
     if rule.source is not None and rule.source != alarm.source:
         return False
     labels = alarm.labels
-    return all(labels.get(name) == value for name, value in rule.labels.items())
+    for name, value in rule.labels.items():  # noqa: SIM110 - asked for every rule of every alert; all() takes twice as long
+        if labels.get(name) != value:
+            return False
+    return True
 
 
 def _follow(rule: Rule, components: Mapping[str, ComponentDefined], alarm: Alarm) -> Routing:
