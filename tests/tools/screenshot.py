@@ -3,6 +3,7 @@ every state, ``--readme`` for the one picture that the README shows. Needs Debia
 """
 
 import argparse
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from consumers.web.render.assets import FOLDER
 from consumers.web.render.page import Pages
 from tests.builders import acme
 from tests.builders.views import NOW
+from tests.parts.debian import program
 
 README_PICTURE = Path(__file__).parents[2] / "docs" / "images" / "status-page.png"
 WIDTHS = {"wide": 1280, "narrow": 390}
@@ -48,9 +50,9 @@ def take(html: bytes, target: Path, *, width: int, height: int, dark: bool = Fal
         source.write_bytes(html.replace(b'data-stream="/events/stream"', b""))
         theme = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]
         subprocess.run(
-            ["chromium", *FLAGS, *theme, f"--user-data-dir={folder}/profile", f"--window-size={width},{height}",
+            [program("chromium"), *FLAGS, *theme, f"--user-data-dir={folder}/profile", f"--window-size={width},{height}",
              f"--screenshot={target}", source.as_uri()],
-            check=True, capture_output=True, timeout=120, env={"TZ": "Europe/Berlin", "PATH": "/usr/bin:/bin"},
+            check=True, capture_output=True, timeout=120, env=os.environ | {"TZ": "Europe/Berlin"},
         )  # fmt: skip
 
 
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     asked = parser.parse_args()
     if asked.readme:
-        take(dict(pages())["outage"], README_PICTURE, width=1280, height=1240)
+        take(dict(pages())["outage"], README_PICTURE, width=1280, height=1094)
     for name, html in pages() if asked.folder else ():
         for label, width in WIDTHS.items():
             for dark in (False, True):

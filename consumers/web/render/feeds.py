@@ -19,7 +19,7 @@ from consumers.web.render.times import Times
 from consumers.web.render.words import STAGE
 from consumers.web.render.zone import local, zone_of
 from schemas.events import Micros
-from streams.domain.model import PageView
+from streams.domain.model import Incident, Maintenance, PageView
 
 MOST = 50
 """So many entries a feed holds: those that changed last."""
@@ -44,7 +44,7 @@ def atom(view: PageView) -> bytes:
 
 def subjects(view: PageView) -> list[Subject]:
     """Return what the feeds tell, the last changed first; drills are left out."""
-    shown = [*view.incidents.values(), *view.maintenances.values()]
+    shown: list[Incident | Maintenance] = [*view.incidents.values(), *view.maintenances.values()]
     newest = nlargest(MOST, (each for each in shown if not each.drill), key=lambda each: (each.updated_at, each.id))
     return [subject_of(view.page, each) for each in newest]
 
