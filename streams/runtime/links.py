@@ -1,0 +1,103 @@
+"""Signed links to subscribers: made for mails and webhooks, read when one comes back. Keeps nothing.
+
+The signature is the whole of the authority, so a link needs no login and no cookie. A link of one purpose is worthless
+for another; they depend on the master key alone and so outlive restarts.
+"""
+
+import hmac
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
+
+from streams.runtime.clock import Clock, system_clock
+
+CONFIRM_SECONDS = 7 * 24 * 3600
+"""How long a sign-up can be confirmed. A link that unsubscribes never expires: the mail that holds it does not either."""
+
+
+class Purpose(StrEnum):
+    """What a link is good for; also the first part of its path."""
+
+    CONFIRM = "confirm"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """What a link stands for."""
+
+    page: str
+    subscriber: str
+
+
+class LinkError(ValueError):
+    """A token that we did not make, or not for this; the message says it to whoever followed the link."""
+
+
+class ExpiredLinkError(LinkError):
+    """A token of ours that is too old."""
+
+
+class _Stamper(TimestampSigner):
+    """itsdangerous's signer, told what time it is."""
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        return self._clock() // 1_000_000
+
+
+class Links:
+    """Makes and reads the links of one installation. ``base_url`` is where its pages are reached from outside."""
+
+    def __init__(self, base_url: str, signing_key: bytes, clock: Clock = system_clock) -> None:
+        self._base = base_url.rstrip("/")
+        self._unsubscribe = URLSafeSerializer(
+            signing_key, salt="tocsin.unsubscribe", signer_kwargs={"digest_method": sha256}
+        )
+        self._confirm = URLSafeTimedSerializer(
+            signing_key,
+            salt="tocsin.confirm",
+            signer=_Stamper,
+            signer_kwargs={"digest_method": sha256, "clock": clock},
+        )
+        self._secret = hmac.new(signing_key, b"tocsin.challenge", sha256).hexdigest()
+
+    @property
+    def secret(self) -> str:
+        """What the challenges of webhooks are derived from (64 hex digits)."""
+        return self._secret
+
+    def confirm_url(self, page: str, subscriber: str) -> str:
+        """Return where a sign-up is confirmed: GET shows a button, POST does it. It is good for seven days."""
+        return self._url(Purpose.CONFIRM, self.token(Purpose.CONFIRM, page, subscriber))
+
+    def unsubscribe_url(self, page: str, subscriber: str) -> str:
+        """Return where a subscriber leaves: GET shows a button, POST does it (RFC 8058)."""
+        return self._url(Purpose.UNSUBSCRIBE, self.token(Purpose.UNSUBSCRIBE, page, subscriber))
+
+    def token(self, purpose: Purpose, page: str, subscriber: str) -> str:
+        """Return the signed part of a link; URL-safe."""
+        payload = [page, subscriber]
+        return self._confirm.dumps(payload) if purpose is Purpose.CONFIRM else self._unsubscribe.dumps(payload)
+
+    def read(self, purpose: Purpose, token: str) -> Ticket:
+        """Return what ``token`` stands for; raises LinkError, and ExpiredLinkError for one that was good once."""
+        try:
+            if purpose is Purpose.CONFIRM:
+                payload = self._confirm.loads(token, max_age=CONFIRM_SECONDS)
+            else:
+                payload = self._unsubscribe.loads(token)
+            page, subscriber = msgspec.convert(payload, tuple[str, str])
+        except SignatureExpired:
+            raise ExpiredLinkError("This link has expired. Please sign up again.") from None
+        except (BadData, msgspec.ValidationError, UnicodeError):
+            raise LinkError("This link is not valid. Perhaps a part of it was cut off.") from None
+        return Ticket(page, subscriber)
+
+    def _url(self, purpose: Purpose, token: str) -> str:
+        return f"{self._base}/{purpose}/{token}"

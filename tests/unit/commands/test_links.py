@@ -1,0 +1,71 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.runtime.links import CONFIRM_SECONDS, ExpiredLinkError, LinkError, Links, Purpose, Ticket
+
+KEY = bytes(range(32))
+NOON = 1_772_366_400_000_000
+
+
+class Hands:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def links(clock: Hands) -> Links:
+    return Links("https://status.acme.example/", KEY, clock)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@given(page=st.text(), subscriber=st.text())
+def test_what_was_made_is_read(purpose: Purpose, page: str, subscriber: str) -> None:
+    links = Links("https://status.acme.example", KEY, lambda: NOON)
+    assert links.read(purpose, links.token(purpose, page, subscriber)) == Ticket(page, subscriber)
+
+
+def test_a_link_stands_below_the_base(links: Links) -> None:
+    url = links.unsubscribe_url("acme", "s1")
+    assert url.startswith("https://status.acme.example/unsubscribe/")
+    assert links.read(Purpose.UNSUBSCRIBE, url.rpartition("/")[2]) == Ticket("acme", "s1")
+
+
+def test_a_link_is_good_for_its_purpose_only(links: Links) -> None:
+    for made, read in ((Purpose.CONFIRM, Purpose.UNSUBSCRIBE), (Purpose.UNSUBSCRIBE, Purpose.CONFIRM)):
+        with pytest.raises(LinkError):
+            links.read(read, links.token(made, "acme", "s1"))
+
+
+def test_a_confirmation_expires_and_a_way_out_does_not(links: Links, clock: Hands) -> None:
+    confirm, leave = links.token(Purpose.CONFIRM, "acme", "s1"), links.token(Purpose.UNSUBSCRIBE, "acme", "s1")
+    clock.now += CONFIRM_SECONDS * 1_000_000
+    assert links.read(Purpose.CONFIRM, confirm).subscriber == "s1"
+    clock.now += 2_000_000
+    with pytest.raises(ExpiredLinkError):
+        links.read(Purpose.CONFIRM, confirm)
+    clock.now += 20 * 365 * 86_400 * 1_000_000
+    assert links.read(Purpose.UNSUBSCRIBE, leave).subscriber == "s1"
+
+
+def test_another_key_makes_other_links(links: Links, clock: Hands) -> None:
+    other = Links("https://status.acme.example", bytes(32), clock)
+    assert other.secret != links.secret
+    for purpose in Purpose:
+        with pytest.raises(LinkError):
+            other.read(purpose, links.token(purpose, "acme", "s1"))
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@given(token=st.text() | st.text(alphabet="abcDEF123._-"))
+def test_a_made_up_token_is_refused(purpose: Purpose, token: str) -> None:
+    with pytest.raises(LinkError):
+        Links("https://status.acme.example", KEY).read(purpose, token)
