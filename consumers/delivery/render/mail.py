@@ -8,9 +8,11 @@ is 7-bit whatever the server can do. Filling in a recipient costs some ten micro
 import re
 import secrets
 from dataclasses import dataclass
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import formataddr
 from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -63,7 +65,7 @@ class MailComposer:
     """Composes the mails of one sender. ``domain`` is that of the sender's address, in ASCII."""
 
     def __init__(self, sender: Address, domain: str) -> None:
-        self._sender = sender
+        self._sender = formataddr((sender.display_name, sender.addr_spec))
         self._domain = domain
         self._marks = _Marks(*(f"tocsin{secrets.token_hex(6)}" for _ in range(4)))
         self._environment = Environment(
@@ -119,18 +121,20 @@ class MailComposer:
         return found
 
     def _shared_headers(self, message: Message) -> bytes:
-        lines = [_line("List-Id", f"<{list_id(message.notice.page_url, self._domain)}>")]
+        lines = [
+            _encoded_line("Subject", words_of(message).headline),
+            _line("From", self._sender),
+            _line("List-Id", f"<{list_id(message.notice.page_url, self._domain)}>"),
+        ]
         if message.notice.kind is not Kind.CONFIRMATION:
             thread = f"<{_token(message.notice.subject_id)}@{self._domain}>"
             lines += [_line("References", thread), _line("In-Reply-To", thread), b"Precedence: bulk"]
         return b"\r\n".join((*lines, b""))
 
     def _content(self, message: Message) -> bytes:
-        """Return the rest: the headers that need encoding, and the body."""
+        """Return the rest: the headers of MIME, and the body."""
         plain, rich = self._texts(message)
         mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = words_of(message).headline
-        mail["From"] = self._sender
         mail["Date"] = moment(message.notice.published_at)
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(plain, cte="quoted-printable")
@@ -186,6 +190,16 @@ def _line(name: str, value: str) -> bytes:
     if not _HEADER_VALUE.fullmatch(value):
         raise ValueError(f"the value for {name} does not fit into a header")
     return f"{name}: {value}".encode("ascii")
+
+
+def _encoded_line(name: str, text: str) -> bytes:
+    """Return one header of free text, in encoded words (RFC 2047) where it is not plain ASCII.
+
+    ``Header`` rather than an EmailMessage's own folding, which loses the space between two encoded words.
+    """
+    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    folded = Header(text, charset, header_name=name).encode(linesep="\r\n")
+    return f"{name}: {folded}".encode("ascii")
 
 
 def _soft_broken(link: str) -> bytes:

@@ -33,7 +33,7 @@ def payload_of(message: Message) -> bytes:
     if notice.kind is Kind.CONFIRMATION:
         return _encoded(message, {"challenge": message.token, "page": _page(notice)})
     limit, items = _BODY_LIMIT, _LIST_LIMIT
-    while len(body := _encoded(message, _data(message, limit, items))) > SIZE_LIMIT:
+    while len(body := _encoded(message, _data(message, limit, items))) > SIZE_LIMIT and (limit or items):
         limit, items = limit // 2, (items if limit > 1000 else items // 2)
     return body
 
