@@ -6,8 +6,9 @@ wants more than an append in that transaction (folds, projections) attaches a pu
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from threading import local
@@ -30,7 +31,8 @@ from streams.log.port import (
 
 T = TypeVar("T")
 FILE_NAME = "tocsin.db"
-_STRIDE = 4096
+STRIDE = 4096
+"""A place in the file is its topic's number times this, plus the partition."""
 _TAIL = 20_000
 _COLUMNS = "seq, place, key, id, type, recorded_at, fingerprint, body, chain"
 _ROWS_PER_INSERT = 100
@@ -207,6 +209,16 @@ class SqliteEventLog:
         """Read what is committed, on this thread's own connection."""
         return self._query(statement, values)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Within it, all that this thread reads is the file as of one moment, whatever is appended meanwhile."""
+        self._query("begin", ())
+        try:
+            self._query("select 1 from topics limit 1", ())  # the moment is that of the first read, not of the begin
+            yield self._reader()
+        finally:
+            self._reader().rollback()
+
     def mark(self) -> Any:
         """Remember what the writer's memory holds (``group_commit.Participant``)."""
         return self._next, dict(self._heads)
@@ -252,19 +264,19 @@ class SqliteEventLog:
     def _place(self, topic: str, partition: int) -> int:
         if not 0 <= partition < self._partitions[topic]:
             raise KeyError((topic, partition))
-        return int(self._numbers[topic]) * _STRIDE + partition
+        return int(self._numbers[topic]) * STRIDE + partition
 
     def _topic_partition(self, place: int) -> TopicPartition:
-        return self._names[place // _STRIDE], place % _STRIDE
+        return self._names[place // STRIDE], place % STRIDE
 
     def _stored(self, row: tuple[Any, ...]) -> Stored:
         seq, place, key, identifier, kind, recorded_at, fingerprint, body, chain = row
         try:
-            topic = self._names[place // _STRIDE]
+            topic = self._names[place // STRIDE]
         except KeyError:
             raise LogCorruptError(f"record {seq} lies in a place ({place}) that does not exist") from None
         record = Record(topic, key, identifier, kind, recorded_at, fingerprint, body)
-        return Stored(record, place % _STRIDE, seq, chain)
+        return Stored(record, place % STRIDE, seq, chain)
 
     def _known(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Appended]:
         found: dict[str, Appended] = {}
@@ -274,7 +286,7 @@ class SqliteEventLog:
             for identifier, seq, place in connection.execute(
                 f"select id, seq, place from log where id in ({marks})", some
             ):
-                found[identifier] = Appended(place % _STRIDE, seq, duplicate=True)
+                found[identifier] = Appended(place % STRIDE, seq, duplicate=True)
         return found
 
     def _query(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from schemas.events import AnyEvent, Micros, TimerFired
 from streams.domain.processor import Output, Processor
-from streams.domain.state import MemoryTable
+from streams.domain.state import MemoryTable, memory_state
 from streams.runtime import rows
 
 _KEEP_IN_MEMORY = 50_000
@@ -58,6 +58,7 @@ class FoldStage:
         self.waits_for: tuple[str, ...] = ()
         self.tables: dict[str, MemoryTable[Any]] = {}
         self.ignored = 0
+        self._prefetch = processor.prefetch
         self._wakes: dict[tuple[str, str], Micros | None] = {}
         self._on_commit = on_commit
         self._touched: set[str] = set()
@@ -70,11 +71,15 @@ class FoldStage:
             pages = {page for table in self.tables.values() for page in table.pages()}
             self._on_commit(self.tables, pages)
 
+    def begin_anew(self) -> None:
+        """Fold from nothing and keep every table whole in memory: the file holds no row that is worth asking for."""
+        self.tables = dict(memory_state(self.processor.tables))
+        self._prefetch = None
+
     def run(self, connection: sqlite3.Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
-        processor = self.processor
-        if processor.prefetch is not None:
-            wanted = [want for event in events for want in processor.prefetch(event)]
-            rows.prefetch(connection, processor, self.tables, wanted)
+        if (prefetch := self._prefetch) is not None:
+            wanted = [want for event in events for want in prefetch(event)]
+            rows.prefetch(connection, self.processor, self.tables, wanted)
         emitted: list[AnyEvent] = []
         for event in events:
             emitted += self._step(event)

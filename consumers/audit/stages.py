@@ -1,0 +1,21 @@
+"""The stages that a replay folds: those of the server, without what belongs to a running one."""
+
+from consumers.delivery.ledger import LedgerStage
+from consumers.delivery.subscribers import SubscriberStage
+from consumers.projection.board import STATUS
+from consumers.reliability.uptime import RELIABILITY
+from streams.domain.episodes import EPISODES
+from streams.domain.pages import PAGES
+from streams.runtime.stage import FoldStage, Stage
+
+
+def replay_stages() -> list[Stage]:
+    """Return fresh stages. The planner is not among them: what it makes lies on the log and is the record."""
+    return [
+        FoldStage(EPISODES),
+        FoldStage(PAGES),
+        FoldStage(STATUS),
+        FoldStage(RELIABILITY),
+        SubscriberStage(),
+        LedgerStage(),
+    ]

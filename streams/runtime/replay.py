@@ -1,0 +1,139 @@
+"""The replay: folds the log anew with the very stages that fold it live, into a database of its own.
+
+It reads the log and never writes to it: what the stages emit lies on the log already.
+"""
+
+import gc
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+import msgspec
+
+from schemas import codec
+from schemas.events import AnyEvent, Micros
+from streams.log.port import LogCorruptError
+from streams.log.sqlite import STRIDE, SqliteEventLog
+from streams.runtime.stage import FoldStage, Stage
+
+Progress: TypeAlias = Callable[[int], None]
+"""Told after each chunk the offset that was reached."""
+Row: TypeAlias = tuple[int, int, str, bytes, bytes]
+"""Offset, place, type, fingerprint, body."""
+_CHUNK = 4_000
+_YOUNG_OBJECTS = 100_000
+_SELECT = "select seq, place, type, fingerprint, body from log where seq >= ? and recorded_at <= ? order by seq limit ?"
+_FOR_EVER: Micros = 2**63 - 1
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """How far a replay went: ``events`` records of the log, of which ``decoded`` were wanted by some stage."""
+
+    events: int
+    decoded: int
+
+
+def new_file() -> sqlite3.Connection:
+    """Return an empty database in memory with the tables of the embedded engine's file."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript((files("streams.log") / "sqlite.sql").read_text("utf-8"))
+    return connection
+
+
+def replay(
+    log: SqliteEventLog,
+    stages: Sequence[Stage],
+    connection: sqlite3.Connection,
+    *,
+    until: Micros | None = None,
+    upto: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Fold the log into ``connection``, an empty file, and save what the stages then hold.
+
+    Only records with ``recorded_at <= until`` count. ``upto`` bounds stages by name: they fold what lies below that
+    offset; a stage that it does not name folds all. Raises LogCorruptError for a record that cannot be decoded and
+    StepError for a fold that raises.
+    """
+    readers = _Readers(log, stages, {} if upto is None else upto)
+    for stage in stages:
+        stage.load(connection)
+        if isinstance(stage, FoldStage):
+            stage.begin_anew()
+    connection.execute("begin")
+    events = decoded = 0
+    with _patient_collector():
+        for chunk in _chunks(log, _FOR_EVER if until is None else until):
+            decoded += readers.fold(connection, chunk)
+            events += len(chunk)
+            if progress is not None:
+                progress(chunk[-1][0])
+        for stage in stages:
+            stage.save(connection)
+    connection.execute("commit")
+    return Replayed(events, decoded)
+
+
+class _Readers:
+    """The stages, and which of them want what: each record is decoded once however many want it."""
+
+    def __init__(self, log: SqliteEventLog, stages: Sequence[Stage], upto: Mapping[str, int]) -> None:
+        self._stages = [(stage, upto.get(stage.name, _FOR_EVER)) for stage in stages]
+        self._topics: dict[int, str] = dict(log.query("select number, name from topics"))
+        self._wanting: dict[tuple[int, str], list[int]] = {}
+
+    def fold(self, connection: sqlite3.Connection, chunk: Sequence[Row]) -> int:
+        """Give each stage its events of ``chunk`` and return how many were decoded."""
+        waiting: list[list[AnyEvent]] = [[] for _ in self._stages]
+        decoded = 0
+        bounded = any(end <= chunk[-1][0] for _, end in self._stages)
+        for seq, place, kind, fingerprint, body in chunk:
+            number = place // STRIDE
+            numbers = self._wanting.get((number, kind))
+            if numbers is None:
+                numbers = self._wanting[number, kind] = self._who_wants(number, kind)
+            if bounded:
+                numbers = [index for index in numbers if seq < self._stages[index][1]]
+            if not numbers:
+                continue
+            event = self._decode(seq, place, fingerprint, body)
+            decoded += 1
+            for index in numbers:
+                waiting[index].append(event)
+        for (stage, _), events in zip(self._stages, waiting, strict=True):
+            if events:
+                stage.run(connection, events)
+        return decoded
+
+    def _who_wants(self, number: int, kind: str) -> list[int]:
+        topic = self._topics.get(number)
+        return [
+            index for index, (stage, _) in enumerate(self._stages) if kind in stage.types and topic in stage.topics
+        ]
+
+    def _decode(self, seq: int, place: int, fingerprint: bytes, body: bytes) -> AnyEvent:
+        try:
+            return codec.decode(fingerprint, body)
+        except (codec.MalformedRecordError, codec.UnknownSchemaError) as error:
+            where = f"{self._topics.get(place // STRIDE, '?')}[{place % STRIDE}]@{seq}"
+            raise LogCorruptError(f"{where}: {error}") from error
+
+
+def _chunks(log: SqliteEventLog, until: Micros) -> Iterator[list[Any]]:
+    start = 0
+    while chunk := log.query(_SELECT, (start, until, _CHUNK)):
+        yield chunk
+        start = chunk[-1][0] + 1
+
+
+@contextmanager
+def _patient_collector() -> Iterator[None]:
+    # A fold makes millions of objects that stay: looking for cycles among them all the time costs a tenth of it.
+    usual = gc.get_threshold()
+    gc.set_threshold(_YOUNG_OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
