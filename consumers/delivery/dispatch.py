@@ -33,7 +33,6 @@ class Policy(msgspec.Struct, frozen=True):
     """What the page's owner decided: ``combined_note`` tells of what was over before it could be told."""
 
     combined_note: bool = True
-    resend_in_doubt: frozenset[str] = frozenset()
 
 
 class Dispatch:
@@ -68,14 +67,15 @@ class Dispatch:
             attempts=entry.attempts + 1,
             planned_at=notice.published_at,
             now=now,
-            asks_again=self._asks_again(channel),
+            asks_again=channel.capabilities.idempotent,
             random=random,
         )
         return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, now))
 
-    def doubt(self, entry: Entry, reason: str, now: Micros) -> Conclusion:
+    @staticmethod
+    def doubt(channel: Channel, entry: Entry, reason: str, now: Micros) -> Conclusion:
         """Conclude for a claim whose sender is gone."""
-        again = entry.channel in self._policy.resend_in_doubt
+        again = channel.capabilities.idempotent
         return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=Random(entry.seq))
 
     @staticmethod
@@ -88,9 +88,6 @@ class Dispatch:
             return await channel.send(message)
         except Exception as error:  # a channel promises not to raise; if it does, bytes may have left
             return InDoubt(f"the channel failed: {type(error).__name__}")
-
-    def _asks_again(self, channel: Channel) -> bool:
-        return channel.capabilities.idempotent or channel.capabilities.name in self._policy.resend_in_doubt
 
     def _message(self, entry: Entry, notice: Notice) -> Message | Conclusion:
         subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)

@@ -26,10 +26,16 @@ _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 _LOG_PAUSE_SECONDS = 1.0
 _MOST_RESULTS = 500
+_ORPHANED = "the sender ended between the claim and its record"
+_QUICK_SECONDS = 0.1
+_CAUTION = 8
 
 
 class Sender:
-    """Sends one channel's notifications; ``slots`` is how many are under way at once."""
+    """Sends one channel's notifications, as many at once as the channel's ``claim`` while its provider is quick.
+
+    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that.
+    """
 
     def __init__(
         self,
@@ -39,7 +45,6 @@ class Sender:
         dispatch: Dispatch,
         clock: Clock,
         failpoint: Failpoint,
-        slots: int = 16,
     ) -> None:
         self.worker = f"{channel.capabilities.name}-{random_id()[:12]}"
         self._channel = channel
@@ -49,7 +54,7 @@ class Sender:
         self._dispatch = dispatch
         self._clock = clock
         self._failpoint = failpoint
-        self._slots = slots
+        self._seconds = _QUICK_SECONDS
         self._random = Random()
         self._in_hand: dict[str, Entry] = {}
         self._busy: set[tuple[str, str]] = set()
@@ -67,7 +72,7 @@ class Sender:
         """Put what an earlier life had claimed and not recorded in doubt; before ``run``."""
         left = [entry for entry in self._queue.claimed() if entry.channel == self._name]
         concluded = [
-            (entry, self._dispatch.doubt(entry, "the sender ended between the claim and its record", self._clock()))
+            (entry, self._dispatch.doubt(self._channel, entry, _ORPHANED, self._clock()))
             for entry in left
         ]
         for start in range(0, len(concluded), _MOST_RESULTS):
@@ -92,6 +97,11 @@ class Sender:
         self._stopping = True
         self._wake.set()
 
+    @property
+    def _slots(self) -> int:
+        most = self._channel.capabilities.claim
+        return most if self._seconds < _QUICK_SECONDS else max(1, most // _CAUTION)
+
     async def _rest(self) -> None:
         due = None if self._stopping else self._queue.due_at(self._name)
         now = self._clock()
@@ -108,7 +118,7 @@ class Sender:
 
     async def _take(self) -> int:
         now = self._clock()
-        free = min(self._slots - len(self._in_hand), self._channel.capabilities.claim)
+        free = self._slots - len(self._in_hand)
         if free <= 0 or now < self._paused_until:
             return 0
         found = self._queue.next(self._name, now, free + len(self._in_hand))
@@ -140,7 +150,9 @@ class Sender:
 
     async def _send(self, entry: Entry) -> None:
         self._failpoint("before_send")
+        began = self._clock()
         conclusion = await self._dispatch.send(self._channel, entry, self._random)
+        self._seconds += ((self._clock() - began) / 1_000_000 - self._seconds) / _CAUTION
         self._failpoint("sent")
         if conclusion.pause_until is not None:
             self._paused_until = conclusion.pause_until

@@ -31,8 +31,8 @@ class EmailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         """Refuse what cannot work; msgspec turns the ValueError into one that names the key."""
         SmtpServer.of_url(self.via)
         _sender(self.sender)
-        if not 1 <= self.connections <= 100:
-            raise ValueError("connections is between 1 and 100")
+        if not 1 <= self.connections <= 1000:
+            raise ValueError("connections is between 1 and 1000")
 
 
 class EmailChannel:
@@ -53,7 +53,7 @@ class EmailChannel:
             idempotent=settings.resend_in_doubt,
             confirm_by="link",
             # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
-            claim=8 * settings.connections,
+            claim=min(8 * settings.connections, 1000),
         )
         sender, checked = _sender(settings.sender)
         self._envelope_sender = checked.ascii_email or checked.normalized
