@@ -1,5 +1,5 @@
 -- The ledger: every notification that was ever planned, and where it stands. A projection of the log.
--- `due` is when a sender may take it (microseconds); null means that nobody takes it any more.
+-- `due` is when a sender may take it (microseconds), null means that nobody takes it any more.
 
 create table if not exists notices (
     update_id text primary key,
