@@ -1,0 +1,126 @@
+"""What operators may ask of delivery: who would be told and why, what became of each notification, who subscribed.
+
+Reads the index, the ledger and the key store; addresses leave it masked.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from consumers.delivery import audience
+from consumers.delivery.audience import Question, Reached
+from consumers.delivery.channel import Channel, Endpoint
+from consumers.delivery.queue import DeliveryQueue, Entry
+from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS, Subscriber, SubscriberStage
+from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
+from schemas.events import Cell
+from schemas.vocabulary import Impact, Kind, NotificationState
+from streams.keys.vault import ErasedError, Vault
+
+SAMPLE = 5
+GONE = "erased"
+
+
+class Addresses:
+    """Shows sealed addresses masked, as their channel masks them."""
+
+    def __init__(self, vault: Vault, channels: Mapping[str, Channel]) -> None:
+        self._vault = vault
+        self._channels = channels
+
+    def masked(self, subscriber: Subscriber | None) -> str:
+        """Return the masked address, ``erased`` where nothing is left of it."""
+        if subscriber is None or not subscriber.address:
+            return GONE
+        try:
+            endpoint = msgspec.json.decode(self._vault.open(subscriber.id, subscriber.address), type=Endpoint)
+        except ErasedError:
+            return GONE
+        channel = self._channels.get(subscriber.channel)
+        return "***" if channel is None else channel.mask(endpoint.address)
+
+
+class AudienceReport:
+    """Answers who would be told, from the deciding code itself."""
+
+    def __init__(self, subscribers: SubscriberStage, addresses: Addresses) -> None:
+        self._subscribers = subscribers
+        self._addresses = addresses
+
+    def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> AudienceCount:
+        """Return the audience of an incident on ``cells`` (None: of one that names none) in numbers."""
+        ids = self._subscribers.index.match(page, self._question(page, cells, impact))
+        known = [found for key in ids if (found := self._subscribers.subscriber(page, key)) is not None]
+        sample = [Recipient(one.id, one.channel, self._addresses.masked(one)) for one in known[:SAMPLE]]
+        return AudienceCount(len(known), dict(Counter(one.channel for one in known)), sample)
+
+    def explain(self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact) -> Explanation | None:
+        """Say why a subscriber would be told or not; None for an unknown one."""
+        known = self._subscribers.subscriber(page, subscriber)
+        if known is None:
+            return None
+        if known.state != ACTIVE:
+            why = f": {known.reason}" if known.reason else ""
+            return Explanation(subscriber, told=False, reason=f"the subscriber is {known.state}{why}")
+        decision = audience.decide(known.filter, self._question(page, cells, impact))
+        return Explanation(subscriber, decision.told, decision.reason)
+
+    def _question(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> Question:
+        reached = [Reached(self._subscribers.lineage(page, cell.component), cell.region, impact) for cell in cells or ()]
+        return Question(Kind.INCIDENT, reached, impact)
+
+
+class DeliveryReport:
+    """Lists what became of an incident's notifications."""
+
+    def __init__(self, queue: DeliveryQueue, subscribers: SubscriberStage, addresses: Addresses) -> None:
+        self._queue = queue
+        self._subscribers = subscribers
+        self._addresses = addresses
+
+    def list(self, page: str, subject: str, after: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
+        """Return notifications behind a cursor in the order of their planning; a strange cursor raises ValueError."""
+        start = _cursor(after)
+        entries = self._queue.of_subject(page, subject, start, limit + 1)
+        more = str(entries[limit - 1].seq) if len(entries) > limit else None
+        return [self._delivery(entry) for entry in entries[:limit]], more
+
+    def _delivery(self, entry: Entry) -> Delivery:
+        return Delivery(
+            notification=entry.notification,
+            subscriber=entry.subscriber,
+            channel=entry.channel,
+            address=self._addresses.masked(self._subscribers.subscriber(entry.page, entry.subscriber)),
+            state=NotificationState(entry.state),
+            at=entry.at,
+            reason=entry.reason,
+        )
+
+
+class SubscriberReport:
+    """Lists who subscribed."""
+
+    def __init__(self, subscribers: SubscriberStage, addresses: Addresses) -> None:
+        self._subscribers = subscribers
+        self._addresses = addresses
+
+    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
+        """Return subscribers behind a cursor in the order of their ids."""
+        rows = self._subscribers.tables[SUBSCRIBERS].rows(page)
+        ids = sorted(key for key in rows if after is None or key > after)
+        more = ids[limit - 1] if len(ids) > limit else None
+        return [self._row(rows[key]) for key in ids[:limit]], more
+
+    def _row(self, one: Subscriber) -> SubscriberRow:
+        return SubscriberRow(
+            one.id, one.channel, self._addresses.masked(one), one.state, one.reason, one.filter, one.created_at
+        )
+
+
+def _cursor(text: str | None) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("not a cursor of this list")
+    return int(text)
