@@ -18,7 +18,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Broker(chosen.data.resolve(), chosen.port) as broker:
-            print(f"Kafka takes connections at {broker.servers}; its log is {broker.log_file}; Ctrl-C stops it", flush=True)
+            print(
+                f"Kafka takes connections at {broker.servers}; its log is {broker.log_file}; Ctrl-C stops it",
+                flush=True,
+            )
             return broker.wait()
     except KeyboardInterrupt:
         return 0

@@ -4,11 +4,9 @@ What Kafka's nature bends (``docs/decisions/0002``): ids are not looked up, so `
 append that failed may have stored some of its records; ``find`` reads the log; the chain is computed by the reader.
 """
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import chain, islice
 from threading import Event as Flag
 from threading import Lock
 from time import monotonic
@@ -17,24 +15,23 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import (
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
     CorruptRecordError,
     GroupIdNotFoundError,
     KafkaError,
     LogTruncationError,
     NoError,
-    NotCoordinatorError,
+    RetriableError,
     TopicAlreadyExistsError,
     for_code,
 )
 from kafka.structs import OffsetAndMetadata
 
-from schemas.codec import MalformedRecordError, frame, unframe
+from schemas.codec import MalformedRecordError
 from schemas.topics import TOPICS, Topic, partition_of
 from streams.log import vector
-from streams.log.chain import link
-from streams.log.links import STRIDE, Links
+from streams.log.links import Links
+from streams.log.merge import ReadAhead, behind
+from streams.log.message import headers_of, key_of, record_of_message, value_of
 from streams.log.port import (
     Appended,
     LogCorruptError,
@@ -52,8 +49,6 @@ _OVERHEAD_BYTES = 1024
 _DAY_MS = 86_400_000
 _FOR_EVER = "-1"
 _RETRY_SECONDS = 0.1
-_CHUNK = 256
-_COORDINATOR_ERRORS = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 class RecordTooLargeError(LogError):
@@ -79,7 +74,6 @@ class KafkaEventLog:
         chained: bool = True,
     ) -> None:
         self._topics = {topic.name: topic for topic in topics}
-        self._rank = {name: rank for rank, name in enumerate(self._topics)}
         self._partitions = {topic.name: topic.partitions for topic in topics}
         self._namespace = namespace
         self._replication = replication
@@ -89,13 +83,24 @@ class KafkaEventLog:
             "bootstrap_servers": list(servers),
             "bootstrap_timeout_ms": self._timeout_ms,
             "request_timeout_ms": self._timeout_ms,
+            # Half a minute by default: so long would a broker that is back seem to be gone.
+            "reconnect_backoff_max_ms": 1000,
         }
         self._closed = Flag()
         self._appending = Lock()
         self._reading = Lock()
         self._links: dict[TopicPartition, Links] = {place: Links() for place in self._places()}
-        self._ahead: dict[TopicPartition, tuple[int, list[Stored]]] = {}
+        self._ahead = ReadAhead(self._stored, [topic.name for topic in topics])
         self._producer: KafkaProducer | None = None
+        self._consumer: Any = None
+        self._admin: Any = None
+        try:
+            self._connect()
+        except LogError:
+            self.close()
+            raise
+
+    def _connect(self) -> None:
         with translated():
             self._admin = KafkaAdminClient(**self._common)
             self._declare()
@@ -108,7 +113,7 @@ class KafkaEventLog:
         return self._partitions[topic]
 
     def append(self, records: Sequence[Record]) -> list[Appended]:
-        placed = [(record, self._partition(record), self._message(record)) for record in records]
+        placed = [(record, self._partition(record), self._value(record)) for record in records]
         with self._open():
             producer = self._current_producer()
             try:
@@ -136,22 +141,14 @@ class KafkaEventLog:
 
     def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
         positions = {} if cursor is None else vector.decode(cursor, self._partitions)
-        found: list[Stored] = []
         with self._open(), self._reading:
-            ends = self._ends(self._places())
-            behind = [place for place, end in ends.items() if positions.get(place, 0) < end]
-            chunk = max(_CHUNK, limit // max(1, len(behind)))
-            lines = (self._line(place, positions.get(place, 0), ends[place], chunk) for place in behind)
-            for stored in islice(heapq.merge(*lines, key=self._arrival), limit):
-                found.append(stored)
-                positions[stored.record.topic, stored.partition] = stored.offset + 1
-        return found, vector.encode(positions)
+            found = self._ahead.merged(positions, self._ends(self._places()), limit)
+        return found, vector.encode({**positions, **behind(found)})
 
     def find(self, event_id: str) -> Stored | None:
         with self._open(), self._reading:
-            ends = self._ends(self._places())
-            lines = (self._line(place, 0, end, STRIDE) for place, end in ends.items())
-            return next((stored for stored in chain.from_iterable(lines) if stored.record.id == event_id), None)
+            everything = self._ahead.one_by_one(self._ends(self._places()))
+            return next((stored for stored in everything if stored.record.id == event_id), None)
 
     def positions(self, group: str) -> dict[TopicPartition, int]:
         with self._open():
@@ -172,8 +169,10 @@ class KafkaEventLog:
         if producer is not None:
             producer.close(timeout=self._timeout)
         with self._reading:
-            self._consumer.close(autocommit=False)
-        self._admin.close()
+            if self._consumer is not None:
+                self._consumer.close(autocommit=False)
+        if self._admin is not None:
+            self._admin.close()
 
     # --- guards ---
 
@@ -185,12 +184,12 @@ class KafkaEventLog:
             yield
 
     def _retrying(self, call: Any, *arguments: Any) -> Any:
-        """Repeat a call while the group's coordinator moves or its topic is being made; the admin client does not."""
+        """Repeat a call while the group's coordinator moves, is made or comes back; the admin client does not."""
         until = monotonic() + self._timeout
         while True:
             try:
                 return call(*arguments)
-            except _COORDINATOR_ERRORS:
+            except RetriableError:
                 if monotonic() > until or self._closed.wait(_RETRY_SECONDS):
                     raise
 
@@ -269,21 +268,15 @@ class KafkaEventLog:
     def _partition(self, record: Record) -> int:
         return partition_of(record.key, self._partitions[record.topic])
 
-    def _message(self, record: Record) -> bytes:
-        message = frame(record.fingerprint, record.body)
-        if len(message) + len(record.key.encode()) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
-            raise RecordTooLargeError(f"event {record.id} has {len(message)} bytes")
-        return message
+    def _value(self, record: Record) -> bytes:
+        value = value_of(record)
+        if len(value) + len(key_of(record)) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
+            raise RecordTooLargeError(f"event {record.id} has {len(value)} bytes")
+        return value
 
-    def _send(self, producer: KafkaProducer, record: Record, partition: int, message: bytes) -> Any:
-        headers = [
-            ("id", record.id.encode()),
-            ("type", record.type.encode()),
-            # Kafka's own timestamp has milliseconds only.
-            ("recorded_at", str(record.recorded_at).encode()),
-        ]
+    def _send(self, producer: KafkaProducer, record: Record, partition: int, value: bytes) -> Any:
         topic, at = self._namespace + record.topic, record.recorded_at // 1000
-        return producer.send(topic, message, record.key.encode(), headers, partition, at)
+        return producer.send(topic, value, key_of(record), headers_of(record), partition, at)
 
     # --- reading; the caller holds the lock, for a consumer is not made for several threads ---
 
@@ -306,42 +299,13 @@ class KafkaEventLog:
         found = self._consumer.end_offsets([self._at(place) for place in places], timeout_ms=self._timeout_ms)
         return {self._place(at): end for at, end in found.items()}
 
-    def _line(self, place: TopicPartition, start: int, end: int, chunk: int) -> Iterator[Stored]:
-        """Iterate over a partition from ``start`` to ``end``; what was read ahead is kept for the next scan."""
-        while start < end:
-            begin, ahead = self._ahead.get(place, (0, []))
-            if not ahead or not begin <= start <= ahead[-1].offset:
-                ahead = self._stored(place, start, chunk, end)
-                self._ahead[place] = start, ahead
-            if not ahead:
-                return
-            for stored in ahead:
-                if stored.offset >= start:
-                    yield stored
-            start = ahead[-1].offset + 1
-
-    def _arrival(self, stored: Stored) -> tuple[int, int, int]:
-        # Causes come before effects: an event and what it brings about carry the same time, and the topics are
-        # declared in the order in which one brings about the other.
-        return stored.record.recorded_at, self._rank[stored.record.topic], stored.partition
-
     def _stored(self, place: TopicPartition, start: int, limit: int, end: int) -> list[Stored]:
         if start >= end or limit < 1:
             return []
         if not self._chained:
             return [Stored(record, place[1], offset, b"") for offset, record in self._fetch(place, start, limit, end)]
-        found: list[Stored] = []
         links = self._links[place]
-        begin, last = links.before(start)
-        while begin < end and len(found) < limit:
-            fetched = self._fetch(place, begin, STRIDE if begin < start else limit - len(found), end)
-            for offset, record in fetched:
-                last = link(last, record.fingerprint, record.body)
-                if offset >= start and len(found) < limit:
-                    found.append(Stored(record, place[1], offset, last))
-            begin = fetched[-1][0] + 1 if fetched else end
-            links.remember(begin, last)
-        return found
+        return links.chained(place[1], start, limit, lambda begin, count: self._fetch(place, begin, count, end))
 
     def _fetch(self, place: TopicPartition, start: int, limit: int, end: int) -> list[tuple[int, Record]]:
         """Return up to ``limit`` records from ``start`` on; none only where nothing is left before ``end``."""
@@ -370,13 +334,10 @@ class KafkaEventLog:
         return at
 
     def _record(self, place: TopicPartition, message: Any) -> Record:
-        headers = dict(message.headers)
         try:
-            fingerprint, body = unframe(message.value)
-            identifier, kind, at = (headers[name].decode() for name in ("id", "type", "recorded_at"))
-            return Record(place[0], message.key.decode(), identifier, kind, int(at), fingerprint, body)
-        except (MalformedRecordError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} is no event: {error!r}") from error
+            return record_of_message(place[0], message.key, message.headers, message.value)
+        except MalformedRecordError as error:
+            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} is {error}") from error
 
     # --- groups ---
 

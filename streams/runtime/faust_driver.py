@@ -6,8 +6,9 @@ the consumer set to the store's positions where Faust would set it to the ones t
 
 import asyncio
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +17,15 @@ import faust
 from faust.transport.drivers import aiokafka as transport
 from faust.types import TP
 
+from streams.log.message import TYPE
 from streams.log.port import TopicPartition
 from streams.runtime.partition_fold import Message, PartitionFold
 
 _BATCH = 500
 _WITHIN = 0.02
 """Seconds: Faust hands out a batch when it is full or at the next tick, so this is the price of a quiet hour too."""
+FAULT = 70
+"""The exit code of a worker that met a fault (EX_SOFTWARE of sysexits.h)."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,12 +62,12 @@ class FaustDriver:
             topic_disable_leader=True,
             web_enabled=False,
         )
-        self.app.driver = self
+        self.app.positions = self.positions
         names = [namespace + topic for topic in fold.processor.topics]
         self.app.agent(self.app.topic(*names, value_type=bytes, key_type=bytes), name=fold.processor.name)(self._run)
 
     def run(self) -> None:
-        """Work until the process is told to stop; a fault ends the process with a non-zero code."""
+        """Work until the process is told to stop; a fault ends the process with ``FAULT``."""
         faust.Worker(self.app, loglevel="INFO").execute_from_commandline()
 
     async def positions(self, assigned: Sequence[TP]) -> dict[TP, int]:
@@ -76,17 +80,17 @@ class FaustDriver:
         async for events in stream.take_events(_BATCH, within=_WITHIN):
             try:
                 await asyncio.to_thread(self._all, [event.message for event in events])
-            except Exception as error:
-                # Faust acknowledges a batch whose handler failed and goes on with the next one. What must not be lost
-                # is safe in the log and in the store's position, so the process ends here and another one starts.
+            except Exception:
+                # Whatever it was: Faust acknowledges a batch whose handler failed and goes on with the next one, and its
+                # own way to crash can hang in a rebalance. What must not be lost is safe on the log and in the store,
+                # so the process ends here and a supervisor starts another.
                 _log.exception("%s cannot go on", self._fold.processor.name)
-                await self.app.crash(error)
-                raise
+                os._exit(FAULT)
 
     def _all(self, messages: Sequence[Any]) -> None:
         by_place: dict[TopicPartition, list[Message]] = defaultdict(list)
         for message in messages:
-            kind = _header(message.headers, "type")
+            kind = _header(message.headers, TYPE)
             by_place[self._place(message.tp)].append(Message(message.offset, kind, message.value))
         for place, batch in by_place.items():
             self._fold.fold(place, batch)
@@ -98,8 +102,10 @@ class FaustDriver:
 class _Consumer(transport.Consumer):
     """Faust's consumer, which after every rebalance asks where to go on: we answer from the store."""
 
+    app: "_App"
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        positions = await self.app.driver.positions(sorted(self.assignment()))
+        positions = await self.app.positions(sorted(self.assignment()))
         await self.seek_wait(positions)
         return positions
 
@@ -109,7 +115,7 @@ class _Transport(transport.Transport):
 
 
 class _App(faust.App):
-    driver: FaustDriver
+    positions: Callable[[Sequence[TP]], Awaitable[dict[TP, int]]]
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)

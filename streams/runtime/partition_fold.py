@@ -18,6 +18,7 @@ from streams.log.port import EventLog, TopicPartition, record_of
 from streams.runtime.state_store import Row, StateStore
 
 _READ = 500
+_TRIES = 5
 
 
 class Message(NamedTuple):
@@ -29,18 +30,20 @@ class Message(NamedTuple):
 
 
 class FencedError(RuntimeError):
-    """Another worker moved the partition's position: this one must forget what it knows of it."""
+    """Other workers move a partition's position again and again: there are two owners, which no broker allows."""
 
 
 class PartitionFold:
     """One processor over the partitions that this worker has now. Thread-safe; one batch at a time.
 
     The state of all topics' partition N is one: the topics of a processor have the same number of partitions and
-    are keyed alike, and a worker is given partition N of all of them.
+    are keyed alike, and a worker is given partition N of all of them. ``fenced`` counts the batches that found another
+    worker's work done.
     """
 
     def __init__(self, processor: Processor, log: EventLog, store: StateStore) -> None:
         self.processor = processor
+        self.fenced = 0
         self._log = log
         self._store = store
         self._specs = {spec.name: spec for spec in processor.tables}
@@ -59,29 +62,37 @@ class PartitionFold:
         """Fold what is new of ``messages``, which are in order; raises FencedError.
 
         Messages that were folded before are passed over, and those that the transport left out are read from the log.
+        Where another worker moved the position meanwhile, what is left for us is folded from its state.
         """
         with self._lock:
-            expected = self._positions.get(place)
-            if expected is None:
-                return  # taken away while the messages waited; whoever has the partition now will read them
-            fresh = [message for message in messages if message.offset >= expected]
-            if not fresh:
-                return
-            if fresh[0].offset > expected:
-                fresh = [*self._between(place, expected, fresh[0].offset), *fresh]
-            self._apply(place, expected, fresh)
+            for _ in range(_TRIES):
+                if place not in self._positions or self._apply(place, self._fresh(place, messages)):
+                    return  # done, or taken away while the messages waited: whoever has the partition reads them
+                self.fenced += 1
+                self._positions[place] = self._store.position(self.processor.name, place)
+        raise FencedError(f"{self.processor.name}: others keep moving {place[0]}[{place[1]}]")
 
-    def _apply(self, place: TopicPartition, expected: int, messages: Sequence[Message]) -> None:
-        tables = self._state(place[1])
+    def _fresh(self, place: TopicPartition, messages: Sequence[Message]) -> list[Message]:
+        position = self._positions[place]
+        fresh = [message for message in messages if message.offset >= position]
+        if fresh and fresh[0].offset > position:
+            return [*self._between(place, position, fresh[0].offset), *fresh]
+        return fresh
+
+    def _apply(self, place: TopicPartition, messages: Sequence[Message]) -> bool:
+        if not messages:
+            return True
+        expected, new = self._positions[place], messages[-1].offset + 1
+        # Taken out while it is worked on: after an error nobody may go on from a state that was not committed.
+        tables = self._tables.pop(place[1], None) or self._stored(place[1])
         emitted = [event for message in messages for event in self._step(tables, message)]
         if emitted:
             self._log.append([record_of(event) for event in emitted])
-        new = messages[-1].offset + 1
         if not self._store.commit(self.processor.name, place, expected, new, _changes(tables)):
-            self._tables.pop(place[1], None)
-            self._positions.pop(place, None)
-            raise FencedError(f"{self.processor.name}: {place[0]}[{place[1]}] no longer stands at {expected}")
+            return False
         self._positions[place] = new
+        self._tables[place[1]] = tables
+        return True
 
     def _step(self, tables: dict[str, MemoryTable[Any]], message: Message) -> list[AnyEvent]:
         if message.type not in self.processor.types:
@@ -92,12 +103,10 @@ class PartitionFold:
         assert not out.wakes, "timers of the distributed engine are still to come"
         return out.emitted
 
-    def _state(self, partition: int) -> dict[str, MemoryTable[Any]]:
-        tables = self._tables.get(partition)
-        if tables is None:
-            tables = self._tables[partition] = memory_state(self.processor.tables)
-            for (table, page, key), value in self._store.rows(self.processor.name, partition):
-                tables[table].fill(page, key, msgspec.msgpack.decode(value, type=self._specs[table].value))
+    def _stored(self, partition: int) -> dict[str, MemoryTable[Any]]:
+        tables = memory_state(self.processor.tables)
+        for (table, page, key), value in self._store.rows(self.processor.name, partition):
+            tables[table].fill(page, key, msgspec.msgpack.decode(value, type=self._specs[table].value))
         return tables
 
     def _between(self, place: TopicPartition, start: int, end: int) -> list[Message]:

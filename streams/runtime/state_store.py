@@ -10,8 +10,10 @@ Row: TypeAlias = tuple[str, str, str]
 
 
 class StateStore(Protocol):
-    """Rows and positions by processor. All methods block, may be called from any thread, and raise OSError-like
-    errors of their own when the store cannot be reached: the driver then dies and is started again.
+    """Rows and positions by processor.
+
+    All methods block and may be called from any thread. They raise whatever the store's client raises where it cannot
+    be reached: the worker then ends and is started again.
     """
 
     def position(self, processor: str, place: TopicPartition) -> int:

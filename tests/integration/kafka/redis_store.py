@@ -1,6 +1,7 @@
 """A ``StateStore`` in Redis, as small as the spike needs it: one script moves position and rows in one step."""
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import msgspec
 import redis
@@ -29,8 +30,7 @@ class RedisStateStore:
         return int(found or 0)
 
     def rows(self, processor: str, partition: int) -> Iterable[tuple[Row, bytes]]:
-        found = self._redis.hgetall(_rows(processor, partition))
-        assert isinstance(found, dict)
+        found = cast("dict[bytes, bytes]", self._redis.hgetall(_rows(processor, partition)))
         return [(msgspec.json.decode(name, type=Row), value) for name, value in found.items()]
 
     def commit(

@@ -1,0 +1,42 @@
+"""How a record travels as a message with a key, headers and a value: the same for every client that reads or writes it."""
+
+from collections.abc import Iterable
+
+from schemas.codec import MalformedRecordError, frame, unframe
+from streams.log.port import Record
+
+TYPE = "type"
+"""The header with the event's type, so that a consumer need not decode what it does not want."""
+_ID = "id"
+_RECORDED_AT = "recorded_at"
+Headers = Iterable[tuple[str, bytes]]
+
+
+def key_of(record: Record) -> bytes:
+    """Return the message's key."""
+    return record.key.encode()
+
+
+def value_of(record: Record) -> bytes:
+    """Return the message's value: the event in Avro's single-object encoding."""
+    return frame(record.fingerprint, record.body)
+
+
+def headers_of(record: Record) -> list[tuple[str, bytes]]:
+    """Return the message's headers; a broker's own timestamp has milliseconds only, ours microseconds."""
+    return [
+        (_ID, record.id.encode()),
+        (TYPE, record.type.encode()),
+        (_RECORDED_AT, str(record.recorded_at).encode()),
+    ]
+
+
+def record_of_message(topic: str, key: bytes | None, headers: Headers, value: bytes | None) -> Record:
+    """Return the record that travelled; raises MalformedRecordError for a stranger's message."""
+    found = dict(headers)
+    try:
+        identifier, kind, at = (found[name].decode() for name in (_ID, TYPE, _RECORDED_AT))
+        fingerprint, body = unframe(value or b"")
+        return Record(topic, (key or b"").decode(), identifier, kind, int(at), fingerprint, body)
+    except (KeyError, ValueError) as error:
+        raise MalformedRecordError(f"no event of ours: {error!r}") from error
