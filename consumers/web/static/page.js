@@ -174,10 +174,13 @@ function elementAt(place) {
   return home === null ? null : place.at < 0 ? home : home.querySelectorAll(FOCUSABLE)[place.at] ?? null;
 }
 
-/** The first thing in view with a name: it must not move when something above it grows. */
+/** What must not move when something above it grows: what has the focus, else the first thing that begins in view. */
 function anchor() {
-  const found = [...document.querySelectorAll("#content [id]")].find((each) => each.getBoundingClientRect().bottom > 0);
-  return found && scrollY > 0 ? { id: found.id, top: found.getBoundingClientRect().top } : null;
+  if (scrollY === 0) return null;
+  const inView = (each) => { const { top } = each.getBoundingClientRect(); return top >= 0 && top < innerHeight; };
+  const candidates = [document.activeElement?.closest("#content [id]"), ...document.querySelectorAll("#content [id]")];
+  const found = candidates.find((each) => each && inView(each));
+  return found ? { id: found.id, top: found.getBoundingClientRect().top } : null;
 }
 
 function swap(fresh) {
