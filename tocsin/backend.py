@@ -3,7 +3,6 @@
 The only module, with ``tocsin.server``, that knows which class stands behind which port here.
 """
 
-import time
 from pathlib import Path
 
 from consumers.delivery.ledger import LedgerStage
@@ -29,7 +28,6 @@ from streams.runtime.stage import FoldStage
 from tocsin.folder import FolderLock
 
 CONFIG_ACTOR = "config"
-_POLL_SECONDS = 0.01
 
 
 class Backend:
@@ -61,9 +59,11 @@ class Backend:
 
     def settle(self) -> None:
         """Wait until every stage has passed what the log holds: at start-up, and in tests."""
-        while any(self.driver.lag().values()):
-            time.sleep(_POLL_SECONDS)
-        self.log.submit(lambda _: None).result()
+        behind = True
+        while behind:
+            # Each transaction folds a piece, and this one is answered when its piece is durable.
+            self.log.submit(lambda _: None).result()
+            behind = any(self.driver.lag().values())
 
     def apply(self, page: str, wanted: Catalogue, *, dry_run: bool = False) -> tuple[Catalogue, list[EventData]]:
         """Append what leads from the log's catalogue to ``wanted``; return the former and the changes."""
@@ -97,4 +97,3 @@ class Backend:
         self.log.close()
         self.vault.close()
         self._lock.close()
-

@@ -13,5 +13,5 @@ def delay(attempts: int, random: Random, asked: timedelta | None) -> timedelta:
 
     Where the provider named a time it is not undercut.
     """
-    doubled = min(MOST, FIRST * 2 ** min(attempts - 1, 20)) * random.uniform(0.8, 1.2)
+    doubled: timedelta = min(MOST, FIRST * 2 ** min(attempts - 1, 20)) * random.uniform(0.8, 1.2)
     return doubled if asked is None else max(doubled, asked)

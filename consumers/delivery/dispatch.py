@@ -1,6 +1,6 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
-from random import Random
+from random import Random, SystemRandom
 from typing import Protocol
 
 import msgspec
@@ -76,7 +76,7 @@ class Dispatch:
     def doubt(channel: Channel, entry: Entry, reason: str, now: Micros) -> Conclusion:
         """Conclude for a claim whose sender is gone."""
         again = channel.capabilities.idempotent
-        return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=Random(entry.seq))
+        return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=SystemRandom())
 
     @staticmethod
     def superseded(by: Entry) -> Conclusion:
@@ -107,7 +107,9 @@ class Dispatch:
             endpoint=endpoint,
             unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
             confirm_url=self._links.confirm_url(entry.page, subscriber.id) if notice.kind is Kind.CONFIRMATION else "",
-            token=derive("challenge", entry.notification, self._links.secret) if notice.kind is Kind.CONFIRMATION else "",
+            token=derive("challenge", entry.notification, self._links.secret)
+            if notice.kind is Kind.CONFIRMATION
+            else "",
             over=late,
         )
 
@@ -138,4 +140,3 @@ def _is_over(notice: Notice) -> bool:
 
 def _event(identifier: str, page: str, now: Micros, data: e.EventData) -> AnyEvent:
     return Event(identifier, page, now, now, "tocsin", None, None, False, data)
-

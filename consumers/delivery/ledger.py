@@ -99,5 +99,12 @@ def _recorded(connection: Connection, event: AnyEvent, result: DeliveryResult) -
     connection.execute(
         "update ledger set state = ?, reason = ?, at = ?, due = ? where notification = ?"
         " and (state in ('planned', 'claimed', 'in_doubt') or (state = 'sent' and ? in ('delivered', 'failed')))",
-        (result.state.value, result.reason, event.recorded_at, result.retry_at, result.notification, result.state.value),
+        (
+            result.state.value,
+            result.reason,
+            event.recorded_at,
+            result.retry_at,
+            result.notification,
+            result.state.value,
+        ),
     )

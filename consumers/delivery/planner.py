@@ -63,9 +63,7 @@ class PlannerStage:
                 "insert or ignore into told (page, subject, subscriber) values (?, ?, ?)",
                 [(page, notice.subject_id, subscriber) for subscriber in recipients],
             )
-        return [
-            _caused(event, plan, index) for index, plan in enumerate(self._chunks(page, notice, recipients))
-        ]
+        return [_caused(event, plan, index) for index, plan in enumerate(self._chunks(page, notice, recipients))]
 
     def _told_before(self, connection: Connection, page: str, notice: Notice) -> list[str]:
         # Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.

@@ -71,7 +71,9 @@ class DeliveryQueue:
 
     def has_superseded(self, entry: Entry) -> bool:
         """Whether earlier messages of the subject for the endpoint were superseded, by this one or before it."""
-        statement = "select 1 from ledger where subject = ? and subscriber = ? and seq < ? and state = 'superseded' limit 1"
+        statement = (
+            "select 1 from ledger where subject = ? and subscriber = ? and seq < ? and state = 'superseded' limit 1"
+        )
         return bool(self._rows.query(statement, (entry.subject, entry.subscriber, entry.seq)))
 
     def claimed(self) -> list[Entry]:

@@ -67,7 +67,9 @@ class AudienceReport:
         return Explanation(subscriber, decision.told, decision.reason)
 
     def _question(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> Question:
-        reached = [Reached(self._subscribers.lineage(page, cell.component), cell.region, impact) for cell in cells or ()]
+        reached = [
+            Reached(self._subscribers.lineage(page, cell.component), cell.region, impact) for cell in cells or ()
+        ]
         return Question(Kind.INCIDENT, reached, impact)
 
 

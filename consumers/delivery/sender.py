@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from random import Random
+from random import SystemRandom
 
 from consumers.delivery.channel import Channel
 from consumers.delivery.dispatch import Dispatch
@@ -16,7 +16,6 @@ from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.verdicts import Conclusion
 from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, Event, EventData, Micros, NotificationsClaimed
 from schemas.ids import random_id
-from schemas.vocabulary import NotificationState
 from streams.log.port import LogUnavailableError
 from streams.runtime.clock import Clock
 from streams.runtime.failpoints import Failpoint
@@ -55,7 +54,7 @@ class Sender:
         self._clock = clock
         self._failpoint = failpoint
         self._seconds = _QUICK_SECONDS
-        self._random = Random()
+        self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
         self._busy: set[tuple[str, str]] = set()
         self._concluded: list[tuple[Entry, Conclusion]] = []
@@ -71,10 +70,7 @@ class Sender:
     async def recover(self) -> None:
         """Put what an earlier life had claimed and not recorded in doubt; before ``run``."""
         left = [entry for entry in self._queue.claimed() if entry.channel == self._name]
-        concluded = [
-            (entry, self._dispatch.doubt(self._channel, entry, _ORPHANED, self._clock()))
-            for entry in left
-        ]
+        concluded = [(entry, self._dispatch.doubt(self._channel, entry, _ORPHANED, self._clock())) for entry in left]
         for start in range(0, len(concluded), _MOST_RESULTS):
             await self._record(concluded[start : start + _MOST_RESULTS])
 
@@ -138,7 +134,7 @@ class Sender:
     async def _claim(self, entries: list[Entry]) -> None:
         self._failpoint("before_claim")
         older = [(old, self._dispatch.superseded(by=entry)) for entry in entries for old in self._queue.older(entry)]
-        events = self._events(entries, lambda group: self._claim_of(group))
+        events = self._events(entries, self._claim_of)
         await self._publisher.publish([*events, *self._results(older)])
         for entry in entries:
             self._in_hand[entry.notification] = entry
@@ -198,5 +194,3 @@ class Sender:
             Event(random_id(), page, now, now, "tocsin", None, None, False, data(group))
             for (page, _), group in groups.items()
         ]
-
-

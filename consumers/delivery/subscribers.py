@@ -1,6 +1,6 @@
 """Who wants to hear of what: the fold of ``tocsin.subscriptions``, with the page's tree that filters refer to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -37,13 +37,14 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberAdded() as added:
             _added(state, event, added, out)
         case e.SubscriberConfirmed(subscriber=key):
-            _move(state, event, key, (PENDING, SUPPRESSED), out, state=ACTIVE, reason="")
+            _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
         case e.SubscriberChanged(subscriber=key, filter=wanted):
-            _move(state, event, key, (PENDING, ACTIVE, SUPPRESSED), out, filter=wanted)
+            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"filter": wanted})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
-            _move(state, event, key, (PENDING, ACTIVE, SUPPRESSED), out, state=REMOVED, reason=reason, address=b"")
+            gone = {"state": REMOVED, "reason": reason, "address": b""}
+            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to=gone)
         case e.EndpointSuppressed(subscriber=key, reason=reason):
-            _move(state, event, key, (PENDING, ACTIVE), out, state=SUPPRESSED, reason=reason)
+            _move(state, event, key, out, of=(PENDING, ACTIVE), to={"state": SUPPRESSED, "reason": reason})
         case e.ComponentDefined(component=component, parent=parent):
             state[PARENTS].put(event.page, component, parent or "")
         case e.ComponentRemoved(component=component):
@@ -72,7 +73,7 @@ def _added(state: State, event: AnyEvent, added: e.SubscriberAdded, out: Output)
 
 
 def _move(
-    state: State, event: AnyEvent, key: str, of: tuple[str, ...], out: Output, **changes: object
+    state: State, event: AnyEvent, key: str, out: Output, *, of: tuple[str, ...], to: Mapping[str, object]
 ) -> None:
     known: Subscriber | None = state[SUBSCRIBERS].get(event.page, key)
     if known is None:
@@ -80,7 +81,7 @@ def _move(
     elif known.state not in of:
         out.ignore(f"the subscriber is {known.state}")
     else:
-        state[SUBSCRIBERS].put(event.page, key, replace(known, **changes))
+        state[SUBSCRIBERS].put(event.page, key, replace(known, **to))
 
 
 PROCESSOR = Processor(

@@ -170,16 +170,15 @@ def _reopen_dismissed(
         state[GROUPS].put(event.page, group_key(group.rule, group.component), group)
 
 
-def _update(
-    state: State, event: AnyEvent, group: Group, weighing: Weighing, speech: Speech, out: Output
-) -> None:
-    assert group.incident is not None, "only a public matter is updated"
+def _update(state: State, event: AnyEvent, group: Group, weighing: Weighing, speech: Speech, out: Output) -> None:
+    incident = group.incident
+    assert incident is not None, "only a public matter is updated"
     rule = drafting.rule_named(state, event.page, group.rule)
     needs_approval = rule is not None and rule.publish is Publish.APPROVE
     if weighing.worse and not needs_approval:
         group = drafting.update_incident(state, event, group, {**weighing.better, **weighing.worse}, speech, out)
     elif weighing.better:
-        out.emit(e.IncidentCellsChanged(group.incident, effects_of(weighing.better)), event.occurred_at)
+        out.emit(e.IncidentCellsChanged(incident, effects_of(weighing.better)), event.occurred_at)
         group = with_told(group, weighing.better)
     if rule is not None and needs_approval and (weighing.worse or group.draft is not None):
         if group.draft is None:
@@ -234,9 +233,7 @@ def _is_masked(state: State, page: str, cell: Cell) -> bool:
 
 def _keep_unrouted(state: State, event: AnyEvent, episode: e.EpisodeOpened, reason: str) -> None:
     table = state[UNROUTED]
-    alarm = UnroutedAlarm(
-        episode.source, episode.title, episode.severity, episode.labels, reason, event.recorded_at
-    )
+    alarm = UnroutedAlarm(episode.source, episode.title, episode.severity, episode.labels, reason, event.recorded_at)
     table.put(event.page, episode.episode, alarm)
     if table.count(event.page) > MAX_UNROUTED + _SLACK:
         by_age = sorted(table.items(event.page), key=lambda row: (row[1].at, row[0]))

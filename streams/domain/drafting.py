@@ -1,11 +1,12 @@
 """Messages about a matter of alerts: written as drafts, revised, withdrawn, and published as incidents."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.events import AnyEvent, ComponentDefined, Rule
+from schemas.events import AnyEvent, ComponentDefined, Micros, Rule
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, IncidentStatus, Publish
 from streams.domain import page as facts
@@ -73,7 +74,8 @@ def is_settled(group: Group) -> bool:
 def open_incident(state: State, event: AnyEvent, group: Group, words: Speech, out: Output) -> None:
     """Publish a matter at once."""
     now = standing(group)
-    _publish_opening(state, event, group, words.title(), words.text(IncidentStatus.INVESTIGATING), now, None, words, out)
+    told = _Opening(words.title(), words.text(IncidentStatus.INVESTIGATING), now, None, words.promise_at)
+    _publish_opening(state, event, group, told, out)
 
 
 def update_incident(
@@ -158,39 +160,47 @@ def publish(state: State, event: AnyEvent, draft_id: str, out: Output) -> None:
     group = replace(group, draft=None, drafted={})
     words = speech(state, event, group, {}, None)
     if group.incident is None:
-        _publish_opening(state, event, group, draft.title, draft.body, cells, draft_id, words, out)
+        told = _Opening(draft.title, draft.body, cells, draft_id, words.promise_at)
+        _publish_opening(state, event, group, told, out)
         return
     update = derive("update", group.incident, event.id)
     status = _status_of(state, event.page, group.incident)
     out.emit(
-        e.IncidentUpdated(
-            group.incident, update, draft.body, status, None, draft.affects, draft_id, words.promise_at
-        ),
+        e.IncidentUpdated(group.incident, update, draft.body, status, None, draft.affects, draft_id, words.promise_at),
         event.occurred_at,
     )
     state[GROUPS].put(event.page, group_key(group.rule, group.component), with_told(group, cells))
 
 
-def _publish_opening(
-    state: State,
-    event: AnyEvent,
-    group: Group,
-    title: str,
-    body: str,
-    cells: dict[str, CellStatus],
-    draft: str | None,
-    words: Speech,
-    out: Output,
-) -> None:
-    incident = derive("incident", event.page, group.rule, group.component, group.origin, draft or "")
+class _Opening(NamedTuple):
+    """What the public is told first: the words, the cells, the draft it lay ready in, and the promise."""
+
+    title: str
+    body: str
+    cells: dict[str, CellStatus]
+    draft: str | None
+    promise_at: Micros | None
+
+
+def _publish_opening(state: State, event: AnyEvent, group: Group, told: _Opening, out: Output) -> None:
+    incident = derive("incident", event.page, group.rule, group.component, group.origin, told.draft or "")
     opened = e.IncidentOpened(
-        incident, derive("update", incident, event.id), title, body, IncidentStatus.INVESTIGATING, None,
-        effects_of(cells), group.rule, group.component, draft, words.promise_at,
-    )  # fmt: skip
+        incident=incident,
+        update=derive("update", incident, event.id),
+        title=told.title,
+        body=told.body,
+        status=IncidentStatus.INVESTIGATING,
+        impact=None,
+        affects=effects_of(told.cells),
+        rule=group.rule,
+        component=group.component,
+        draft=told.draft,
+        promise_at=told.promise_at,
+    )
     out.emit(opened, group.started_at)
     key = group_key(group.rule, group.component)
     state[OWNERS].put(event.page, incident, key)
-    state[GROUPS].put(event.page, key, with_told(replace(group, incident=incident), cells))
+    state[GROUPS].put(event.page, key, with_told(replace(group, incident=incident), told.cells))
 
 
 def _owner(state: State, page: str, draft: str) -> Group | None:
@@ -236,5 +246,3 @@ def _alert(episode: e.EpisodeOpened | None) -> dict[str, str]:
         "source": episode.source,
         "url": episode.url,
     }
-
-

@@ -171,9 +171,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
             if known is not None and known.episode == alert.episode:
                 out.ignore("this episode was opened before")
                 return
-            opened = Instance(
-                alert.episode, alert.severity, started_at, alert.expires_at, None, None, "", 0
-            )
+            opened = Instance(alert.episode, alert.severity, started_at, alert.expires_at, None, None, "", 0)
             state[INSTANCES].put(event.page, key, opened)
             out.emit(_opened(alert, started_at), started_at)
             if instead is not None:
@@ -195,7 +193,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
             _lease(alert.source, alert.fingerprint, expires_at, out)
         case Closes(ended_at=ended_at):
             assert known is not None, "only a known instance closes"
-            _close(state, event, alert.source, alert.fingerprint, known, ended_at, alert.ends_at, "resolved", out)
+            _close(state, event, key, _ended(known, ended_at, alert.ends_at, "resolved"), out)
         case Nothing(reason=reason):
             out.ignore(reason)
 
@@ -237,27 +235,21 @@ def _lease_over(state: State, event: AnyEvent, key: str, due: Micros, out: Outpu
     if known is None or known.ended_at is not None or known.expires_at is None or known.expires_at > due:
         out.ignore("the lease was renewed or the episode is over")
         return
-    source, fingerprint = key.split("/", 1)
-    _close(state, event, source, fingerprint, known, known.expires_at, None, "expired", out)
+    _close(state, event, key, _ended(known, known.expires_at, None, "expired"), out)
 
 
-def _close(
-    state: State,
-    event: AnyEvent,
-    source: str,
-    fingerprint: str,
-    known: Instance,
-    ended_at: Micros,
-    told_end: Micros | None,
-    reason: str,
-    out: Output,
-) -> None:
-    closed = msgspec.structs.replace(known, ended_at=ended_at, told_end=told_end, end_reason=reason)
-    key = table_key(source, fingerprint)
-    state[INSTANCES].put(event.page, key, closed)
-    if known.expires_at is not None:
+def _ended(known: Instance, ended_at: Micros, told_end: Micros | None, reason: str) -> Instance:
+    return msgspec.structs.replace(known, ended_at=ended_at, told_end=told_end, end_reason=reason)
+
+
+def _close(state: State, event: AnyEvent, key: str, ended: Instance, out: Output) -> None:
+    assert ended.ended_at is not None, "it ended"
+    state[INSTANCES].put(event.page, key, ended)
+    if ended.expires_at is not None:
         out.wake(f"{LEASE}:{key}", None)
-    out.emit(e.EpisodeClosed(known.episode, source, fingerprint, ended_at, reason), ended_at)
+    source, fingerprint = key.split("/", 1)
+    closed = e.EpisodeClosed(ended.episode, source, fingerprint, ended.ended_at, ended.end_reason)
+    out.emit(closed, ended.ended_at)
 
 
 def _timer_key(page: str, timer: str) -> str:
@@ -267,8 +259,9 @@ def _timer_key(page: str, timer: str) -> str:
 
 def _prefetch(event: AnyEvent) -> list[tuple[str, str, str]]:
     match event.data:
-        case e.AlertReceived(source=source, fingerprint=fingerprint) | e.AlertRefreshed(
-            source=source, fingerprint=fingerprint
+        case (
+            e.AlertReceived(source=source, fingerprint=fingerprint)
+            | e.AlertRefreshed(source=source, fingerprint=fingerprint)
         ):
             return [(INSTANCES, event.page, table_key(source, fingerprint))]
         case e.TimerFired(timer=timer):

@@ -1,5 +1,7 @@
 """From a fact to what customers or operators are told of it: the notice, with all that a channel needs to write it."""
 
+from typing import Any, TypeVar
+
 from schemas import events as e
 from schemas.events import AnyEvent, Change, Effect, Notice, PageDefined
 from schemas.ids import derive
@@ -25,7 +27,7 @@ def notice_of(state: State, event: AnyEvent) -> Notice | None:
 
 
 def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice:
-    incident: Incident = state[facts.INCIDENTS].get(event.page, identifier)
+    incident = _known(state[facts.INCIDENTS].get(event.page, identifier), Incident)
     update = incident.updates[-1]
     affects = list(incident.effects.values()) or _cleared(update.changes)
     settings = _settings(state, event.page)
@@ -54,7 +56,7 @@ _OVER = (IncidentStatus.RESOLVED, IncidentStatus.POSTMORTEM)
 
 
 def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice:
-    maintenance: Maintenance = state[facts.MAINTENANCES].get(event.page, identifier)
+    maintenance = _known(state[facts.MAINTENANCES].get(event.page, identifier), Maintenance)
     update = maintenance.updates[-1]
     settings = _settings(state, event.page)
     over = maintenance.status is MaintenanceStatus.COMPLETED
@@ -82,7 +84,7 @@ def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice:
 
 
 def _reminder(state: State, event: AnyEvent, identifier: str) -> Notice:
-    incident: Incident = state[facts.INCIDENTS].get(event.page, identifier)
+    incident = _known(state[facts.INCIDENTS].get(event.page, identifier), Incident)
     settings = _settings(state, event.page)
     affects = list(incident.effects.values())
     return Notice(
@@ -104,6 +106,14 @@ def _reminder(state: State, event: AnyEvent, identifier: str) -> Notice:
         started_at=incident.started_at,
         published_at=event.recorded_at,
     )
+
+
+V = TypeVar("V")
+
+
+def _known(value: Any, kind: type[V]) -> V:
+    assert isinstance(value, kind), "a fact that was applied has its entity"
+    return value
 
 
 def _cleared(changes: list[Change]) -> list[Effect]:
