@@ -5,6 +5,7 @@ A browser that is slow, or was away, hears of the newest version only. https://h
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from streams.runtime.problems import overloaded
 
 RETRY = timedelta(seconds=3)
 HEARTBEAT = timedelta(seconds=15)
+PAUSE = timedelta(seconds=1.5)
+"""Between two events to one browser: a storm of changes is neither a storm of events nor of requests."""
 MOST_CLIENTS = 5_000
 
 
@@ -35,27 +38,34 @@ class ChangeStream:
     """Tells any number of browsers, up to a bound, of the newest version. To be used from one event loop."""
 
     def __init__(
-        self, board: Changing, metrics: Metrics, *, most: int = MOST_CLIENTS, heartbeat: timedelta = HEARTBEAT
+        self,
+        board: Changing,
+        metrics: Metrics,
+        *,
+        most: int = MOST_CLIENTS,
+        heartbeat: timedelta = HEARTBEAT,
+        pause: timedelta = PAUSE,
     ) -> None:
         self._board = board
         self._metrics = metrics
         self._most = most
         self._heartbeat = heartbeat.total_seconds()
+        self._pause = pause.total_seconds()
         self._clients = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
         board.listen(self._from_another_thread)
 
     def close(self) -> None:
         """End all streams: to be called from the loop before the server waits for its connections to end."""
-        self._closed = True
+        self._closed.set()
         self._wake()
 
     def open(self, page: str, last: str | None) -> "EventStream":
         """Return the response of one browser that has seen version ``last``; raises ProblemError 503 beyond the bound."""
         self._loop = asyncio.get_running_loop()
-        if self._clients >= self._most or self._closed:
+        if self._clients >= self._most or self._closed.is_set():
             raise overloaded("too many browsers listen")
         return EventStream(self, page, last)
 
@@ -63,17 +73,14 @@ class ChangeStream:
         """Yield the stream: what is missed at once, then each change, and a comment while nothing happens."""
         yield format_sse_event(retry=int(RETRY.total_seconds() * 1000), comment="the page's changes")
         told = last if last is not None else self._version(page)
-        while not self._closed:
+        while not self._closed.is_set():
             changed = self._changed
             if (version := self._version(page)) != told:
                 told = version
                 # An event without data is not dispatched.
                 yield format_sse_event(event="changed", data_str=version, id=version)
-                continue
-            try:
-                async with asyncio.timeout(self._heartbeat):
-                    await changed.wait()
-            except TimeoutError:
+                await _happens(self._closed, self._pause)
+            elif not await _happens(changed, self._heartbeat):
                 yield KEEPALIVE_COMMENT
 
     def _version(self, page: str) -> str:
@@ -83,12 +90,10 @@ class ChangeStream:
 
     def _from_another_thread(self, page: str) -> None:
         loop = self._loop
-        if loop is None or self._closed:
+        if loop is None or loop.is_closed():
             return
-        try:
+        with suppress(RuntimeError):  # the loop may end at this very moment, and its browsers with it
             loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:
-            self._closed = True  # the loop is gone, and so are the browsers
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
@@ -98,6 +103,15 @@ class ChangeStream:
         """Count a browser that comes (1) or goes (-1)."""
         self._clients += step
         self._metrics.stream_clients.set(self._clients)
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event; False when it did not happen in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 class EventStream(StreamingResponse):

@@ -1,0 +1,134 @@
+"""What the read API asks of others: ports by role, and the values that pass through them.
+
+All methods may block and are called from worker threads. A cursor that a port did not make raises ValueError.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from consumers.web.render.uptime import DayUptime, Uptime
+from consumers.web.sse import Changing
+from schemas.events import Cell, Filter, Micros
+from schemas.vocabulary import Impact, NotificationState
+from streams.domain.alarms import UnroutedAlarm
+from streams.domain.model import PageView
+from streams.runtime.views import Views
+
+
+class Board(Views, Changing, Protocol):
+    """The status board: pictures, changes, and what was ignored."""
+
+    def view(self, page: str) -> PageView | None: ...
+
+    def ignored(self, page: str) -> dict[str, str]:
+        """Return why events of the page were ignored, by event id."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A subscriber as operators see one: the address is masked."""
+
+    subscriber: str
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True)
+class AudienceCount:
+    """Whom an update would reach: how many, on which channels, and a few of them."""
+
+    count: int
+    by_channel: Mapping[str, int]
+    sample: Sequence[Recipient]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a subscriber is told or not: the words of the function that decides."""
+
+    subscriber: str
+    told: bool
+    reason: str
+
+
+class Audience(Protocol):
+    """Answers who would be told of an incident, without telling anybody.
+
+    ``cells`` are those that it changes (None: of nothing in particular), ``impact`` how badly.
+    """
+
+    def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> AudienceCount:
+        """Return the audience in numbers."""
+
+    def explain(self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact) -> Explanation | None:
+        """Say why a subscriber is told or not; None for an unknown one."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One notification as the ledger has it; ``at`` is when it came into this state, ``address`` is masked."""
+
+    notification: str
+    subscriber: str
+    channel: str
+    address: str
+    state: NotificationState
+    at: Micros
+    reason: str
+
+
+class Deliveries(Protocol):
+    """Reads the ledger."""
+
+    def list(self, page: str, subject: str, after: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
+        """Return notifications about an incident or maintenance behind a cursor, and the next cursor if there is more."""
+
+
+@dataclass(frozen=True)
+class SubscriberRow:
+    """A subscriber with state (``pending active suppressed removed``) and filter; the address is masked."""
+
+    id: str
+    channel: str
+    address: str
+    state: str
+    reason: str
+    filter: Filter
+    created_at: Micros
+
+
+class Subscribers(Protocol):
+    """Reads who subscribed."""
+
+    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
+        """Return subscribers behind a cursor, and the next cursor if there is more."""
+
+
+class UptimeFigures(Protocol):
+    """Reads the fold of uptime."""
+
+    def days(self, page: str, cells: Iterable[Cell], first: date, last: date, now: Micros) -> Sequence[DayUptime]:
+        """Return the UTC days from ``first`` to ``last`` for all of ``cells`` together, as they stand at ``now``."""
+
+    def uptime_of_page(self, view: PageView, now: Micros) -> Uptime:
+        """Return the last ninety days of every leaf component."""
+
+
+class Unrouted(Protocol):
+    """Reads the alerts that tell nobody."""
+
+    def list(self, page: str) -> Mapping[str, UnroutedAlarm]:
+        """Return them by episode."""
+
+
+class Readiness(Protocol):
+    """Knows whether this process does its work."""
+
+    def problems(self) -> Sequence[str]:
+        """Return what is in the way, in words for an operator; empty when all is well."""
+
+
+EventPages = Callable[[str, str | None, int], tuple[Sequence[Mapping[str, Any]], str | None]]
+"""The audit log of a page: (page, after, limit) to events in append order as JSON objects, and the next cursor."""
