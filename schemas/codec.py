@@ -62,7 +62,8 @@ def _schema(kind: type[EventData], version: int, document: dict[str, Any], envel
     # The envelope stands in one file and is written into each schema, so that each can be read by itself.
     fields = [{**field, "type": envelope} if field["name"] == "envelope" else field for field in document["fields"]]
     whole = {**document, "fields": fields}
-    parsed = cast(dict[str, Any], parse_schema(whole, named_schemas={}, _write_hint=False))
+    # Parsed means marked as such: fastavro would parse it again for every record, at the price of the record itself.
+    parsed = cast(dict[str, Any], parse_schema(whole, named_schemas={}))
     canonical = to_parsing_canonical_form(whole)
     fingerprint = bytes.fromhex(avro_fingerprint(canonical, "CRC-64-AVRO"))
     return Schema(kind, version, whole, parsed, fingerprint)
