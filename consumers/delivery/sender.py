@@ -19,6 +19,7 @@ from schemas.ids import random_id
 from streams.log.port import LogUnavailableError
 from streams.runtime.clock import Clock
 from streams.runtime.failpoints import Failpoint
+from streams.runtime.metrics import Metrics
 from streams.runtime.publisher import Publisher
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Sender:
         dispatch: Dispatch,
         clock: Clock,
         failpoint: Failpoint,
+        metrics: Metrics,
     ) -> None:
         self.worker = f"{channel.capabilities.name}-{random_id()[:12]}"
         self._channel = channel
@@ -53,6 +55,7 @@ class Sender:
         self._dispatch = dispatch
         self._clock = clock
         self._failpoint = failpoint
+        self._metrics = metrics
         self._seconds = _QUICK_SECONDS
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
@@ -87,6 +90,11 @@ class Sender:
                 continue
             if not took and not self._concluded:
                 await self._rest()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -150,6 +158,7 @@ class Sender:
         conclusion = await self._dispatch.send(self._channel, entry, self._random)
         self._seconds += ((self._clock() - began) / 1_000_000 - self._seconds) / _CAUTION
         self._failpoint("sent")
+        self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
         if conclusion.pause_until is not None:
             self._paused_until = conclusion.pause_until
         self._concluded.append((entry, conclusion))

@@ -1,0 +1,86 @@
+"""The senders of a running server: one for each channel that is switched on, kept alive and drained at the end."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from consumers.delivery.channel import Channel
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME
+from consumers.delivery.context import ChannelContext
+from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.sender import Sender
+from streams.runtime.failpoints import Failpoint
+from streams.runtime.links import Links
+from streams.runtime.metrics import Metrics
+from tocsin.backend import Backend
+from tocsin.config import Config
+from tocsin.config.channels import channel_settings
+
+_log = logging.getLogger(__name__)
+DRAIN_SECONDS = 20.0
+_PAUSE_SECONDS = 1.0
+
+
+def make_channels(config: Config) -> dict[str, Channel]:
+    """Return the channels that the configuration switches on, by name."""
+    context = ChannelContext()
+    return {
+        name: CHANNEL_OF_NAME[name].factory(settings, context)
+        for name, settings in channel_settings(config.channels).items()
+    }
+
+
+class Delivering:
+    """Runs the senders; to be started and stopped from one event loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        channels: Mapping[str, Channel],
+        links: Links,
+        policy: Policy,
+        failpoint: Failpoint,
+        metrics: Metrics,
+    ) -> None:
+        dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, policy)
+        self._backend = backend
+        self._channels = channels
+        self._senders = {
+            name: Sender(channel, backend.queue, backend.publisher, dispatch, backend.clock, failpoint, metrics)
+            for name, channel in channels.items()
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Put in doubt what an earlier life left in hand, then send."""
+        loop = asyncio.get_running_loop()
+        for sender in self._senders.values():
+            await sender.recover()
+            self._tasks.append(asyncio.create_task(_keep_running(sender)))
+        self._backend.driver.listen(lambda: _wake(loop, self._senders))
+
+    async def stop(self) -> None:
+        """Finish what is in hand, within bounds; what is left then is in doubt and listed after the next start."""
+        for sender in self._senders.values():
+            sender.stop()
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+            for task in pending:
+                task.cancel()
+        for channel in self._channels.values():
+            await channel.close()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, senders: Mapping[str, Sender]) -> None:
+    if not loop.is_closed():
+        for sender in senders.values():
+            loop.call_soon_threadsafe(sender.wake)
+
+
+async def _keep_running(sender: Sender) -> None:
+    while not sender.stopping:
+        try:
+            await sender.run()
+        except Exception:  # one sender's fault must not end the others, nor go unseen
+            _log.exception("a sender failed and is started again")
+            await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,260 @@
+"""``tocsin up``: everything in one process over one folder, from the bound socket to the drained senders."""
+
+import asyncio
+import gc
+import logging
+import socket
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from consumers.audit.events import page_of_events
+from consumers.delivery.dispatch import Policy
+from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.reliability.past import StoredPast
+from consumers.reliability.reader import UptimeReader
+from consumers.web import errors
+from consumers.web.dependencies import WebDependencies
+from consumers.web.prepared import PreparedBodies, PreparedPages
+from consumers.web.public import recipes
+from consumers.web.readiness import EmbeddedReadiness
+from consumers.web.render.assets import Assets
+from consumers.web.render.page import Pages
+from consumers.web.requests import RequestCounter
+from consumers.web.router import web_router
+from consumers.web.sse import ChangeStream
+from consumers.web.unrouted import StoredUnrouted
+from producers.commands.deps import CommandDeps
+from producers.commands.router import commands_router
+from producers.intake.deps import IntakeDeps
+from producers.intake.router import intake_router
+from schemas.events import AnyEvent
+from streams.keys.vault import WrongMasterKeyError
+from streams.log.port import LogError, event_of
+from streams.runtime import failpoints
+from streams.runtime.access import Access, Operator, Role, digest
+from streams.runtime.links import Links
+from streams.runtime.metrics import Metrics
+from streams.runtime.problems import ProblemError
+from streams.runtime.secrets import SourceToken, SourceTokens
+from tocsin.backend import Backend
+from tocsin.catalogue_api import catalogue_router
+from tocsin.config import Config
+from tocsin.config.catalogue import desired
+from tocsin.config.describe import describe_all
+from tocsin.delivering import Delivering, make_channels
+from tocsin.folder import FolderInUseError
+from tocsin.http import application
+
+_DRAIN_SECONDS = 15
+_SWITCH_SECONDS = 0.001
+
+
+class StartError(RuntimeError):
+    """The server cannot start; the message says what to do about it."""
+
+
+def run(
+    config: Config,
+    folder: Path,
+    host: str,
+    port: int,
+    environment: Mapping[str, str],
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; raises StartError."""
+    listening = _bind(host, port)
+    backend = _open(folder, environment)
+    try:
+        server = Server(config, backend, environment)
+        server.serve(listening, on_ready)
+    except LogError as error:
+        raise StartError(f"{folder}: {error}") from error
+    finally:
+        backend.close()
+        listening.close()
+
+
+def apply(config: Config, folder: Path, environment: Mapping[str, str], dry_run: bool) -> list[str]:  # noqa: FBT001 -- said by name in the contract of the command
+    """Apply a configuration to a folder that no server uses; return a line for each change. Raises StartError."""
+    backend = _open(folder, environment)
+    try:
+        backend.settle()
+        current, changes = backend.apply(config.page.id, desired(config), dry_run=dry_run)
+        return describe_all(current, changes)
+    finally:
+        backend.close()
+
+
+def _open(folder: Path, environment: Mapping[str, str]) -> Backend:
+    try:
+        return Backend(folder, dict(environment))
+    except (FolderInUseError, WrongMasterKeyError) as error:
+        raise StartError(str(error)) from error
+    except (OSError, LogError, sqlite3.Error) as error:
+        raise StartError(f"{folder} cannot be opened: {error}") from error
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port.") from error
+    listening.listen(2048)
+    return listening
+
+
+class Server:
+    """The parts of a running server, and how they begin and end."""
+
+    def __init__(self, config: Config, backend: Backend, environment: Mapping[str, str]) -> None:
+        self._backend = backend
+        self._page = config.page.id
+        self._metrics = Metrics()
+        self._access = Access(
+            (Operator(operator.name, Role[operator.role.name]), operator.token.get_secret_value())
+            for operator in config.operators
+        )
+        self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
+        self._channels = make_channels(config)
+        backend.settle()
+        backend.apply(self._page, desired(config))
+        backend.remind(self._page, tuple(str(address) for address in config.updates.remind))
+        self._delivering = Delivering(
+            backend,
+            self._channels,
+            self._links,
+            Policy(combined_note=config.delivery.combined_note),
+            failpoints.from_environment(environment),
+            self._metrics,
+        )
+        self._web = self._web_dependencies()
+        self._sources = SourceTokens(tuple(_source_tokens(config)))
+
+    def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+        """Answer requests until told to stop."""
+        configuration = uvicorn.Config(
+            self.application(),
+            loop="uvloop",
+            http="httptools",
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        _Uvicorn(configuration, on_ready, self._web.stream.close).run([listening])
+
+    def application(self) -> ASGIApp:
+        """Return the whole application: prepared bytes outermost, then the framework."""
+        routers = [
+            intake_router(self._intake_deps()),
+            commands_router(self._command_deps()),
+            catalogue_router(self._backend, self._access, self._page),
+            web_router(self._web),
+        ]
+        app = RequestCounter(application(routers, self, self._answer), self._metrics)
+        return PreparedPages(app, self._web.bodies)
+
+    async def start(self) -> None:
+        """Begin to send."""
+        await self._delivering.start()
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
+
+    async def stop(self) -> None:
+        """Drain the senders and the rendering."""
+        await self._delivering.stop()
+        self._web.bodies.close()
+
+    def _answer(self, request: Request, problem: ProblemError) -> Response:
+        return errors.answer(request, problem, self._web.pages, self._backend.board.view(self._page))
+
+    def _intake_deps(self) -> IntakeDeps:
+        backend = self._backend
+        return IntakeDeps(
+            backend.publisher, backend.instances, self._sources, backend.vault, backend.clock, self._metrics
+        )
+
+    def _command_deps(self) -> CommandDeps:
+        backend = self._backend
+        return CommandDeps(
+            publisher=backend.publisher,
+            views=backend.board,
+            access=self._access,
+            vault=backend.vault,
+            links=self._links,
+            clock=backend.clock,
+            find=self._find,
+        )
+
+    def _find(self, event_id: str) -> AnyEvent | None:
+        stored = self._backend.log.find(event_id)
+        return None if stored is None else event_of(stored.record)
+
+    def _web_dependencies(self) -> WebDependencies:
+        backend = self._backend
+        assets = Assets.load()
+        pages = Pages(assets.url)
+        uptime = UptimeReader(StoredPast(backend.log.query))
+        addresses = Addresses(backend.vault, self._channels)
+        bodies = PreparedBodies(
+            backend.board, self._page, recipes(pages, uptime), clock=backend.clock, metrics=self._metrics
+        )
+        return WebDependencies(
+            page=self._page,
+            board=backend.board,
+            access=self._access,
+            clock=backend.clock,
+            metrics=self._metrics,
+            assets=assets,
+            pages=pages,
+            bodies=bodies,
+            stream=ChangeStream(backend.board, self._metrics),
+            uptime=uptime,
+            audience=AudienceReport(backend.subscribers, addresses),
+            deliveries=DeliveryReport(backend.queue, backend.subscribers, addresses),
+            subscribers=SubscriberReport(backend.subscribers, addresses),
+            unrouted=StoredUnrouted(backend.log.query),
+            readiness=EmbeddedReadiness(backend.log, backend.driver),
+            events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
+        )
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server, which says when it listens and ends endless streams before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await asyncio.sleep(0)
+        await super().shutdown(sockets)
+
+
+def _source_tokens(config: Config) -> list[SourceToken]:
+    return [
+        SourceToken(
+            config.page.id,
+            source.id,
+            source.kind,
+            tuple(digest(secret.get_secret_value()) for secret in source.secrets),
+        )
+        for source in config.sources
+    ]
