@@ -1,0 +1,82 @@
+"""``tocsin maintenance``: announced work. It only speaks to the HTTP API."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from schemas.vocabulary import MaintenanceStatus
+from tocsin.cli.arguments import read_cells, read_time, written
+from tocsin.cli.connection import Desk, at_a_desk, posting
+from tocsin.cli.output import cells, fields, table
+
+app = typer.Typer(no_args_is_help=True, help="Announce, start and complete maintenance.")
+
+MaintenanceArgument = Annotated[
+    str, typer.Argument(metavar="MAINTENANCE", help="Its id, as `tocsin maintenance list` shows it.")
+]
+
+
+@app.command("schedule")
+@posting
+def schedule(
+    desk: Desk,
+    title: Annotated[str, typer.Argument(help="What is done, in a few plain words.")],
+    body: Annotated[str, typer.Option("--body", help="The announcement.")],
+    affects: Annotated[list[str], typer.Option("--affects", metavar="CELL", help="component[:region]; once for each.")],
+    starts: Annotated[str, typer.Option("--starts", metavar="TIME", help="2026-03-01T22:00, or +2h from now.")],
+    ends: Annotated[str, typer.Option("--ends", metavar="TIME", help="Likewise.")],
+) -> None:
+    """Announce a maintenance."""
+    now = datetime.now(UTC)
+    body_of_request = {
+        "title": title,
+        "body": body,
+        "affects": read_cells(affects),
+        "starts_at": written(read_time(starts, now)),
+        "ends_at": written(read_time(ends, now)),
+    }
+    answer = desk.post("maintenances", body=body_of_request)
+    desk.answer(answer.document, lambda maintenance: print(f"maintenance {maintenance['id']} is scheduled"))
+
+
+@app.command("start")
+@posting
+def start(
+    desk: Desk,
+    maintenance: MaintenanceArgument,
+    body: Annotated[str, typer.Option("--body", help="The message.")] = "The maintenance has begun.",
+) -> None:
+    """Say that it has begun: its cells show maintenance and their alerts stay silent."""
+    _update(desk, maintenance, MaintenanceStatus.IN_PROGRESS, body)
+
+
+@app.command("complete")
+@posting
+def complete(
+    desk: Desk,
+    maintenance: MaintenanceArgument,
+    body: Annotated[str, typer.Option("--body", help="The message.")] = "The maintenance is completed.",
+) -> None:
+    """Say that it is over."""
+    _update(desk, maintenance, MaintenanceStatus.COMPLETED, body)
+
+
+@app.command("list")
+@at_a_desk
+def list_maintenances(desk: Desk) -> None:
+    """List the page's maintenances."""
+    desk.answer(desk.get("maintenances"), _show_list)
+
+
+def _update(desk: Desk, maintenance: str, status: MaintenanceStatus, body: str) -> None:
+    answer = desk.post("maintenances", maintenance, "updates", body={"status": status.value, "body": body})
+    desk.answer(answer.document, lambda _: print(f"maintenance {maintenance} is {status.value}"))
+
+
+def _show_list(document: Any) -> None:
+    found = document["maintenances"]
+    names = ("id", "status", "starts_at", "ends_at", "title")
+    table(
+        (*names, "affects"), [[*fields(one, names), cells(one.get("affects"))] for one in found], empty="no maintenance"
+    )

@@ -1,0 +1,108 @@
+"""``tocsin subscriber`` and ``tocsin audience``: who is told. It only speaks to the HTTP API."""
+
+from typing import Annotated, Any
+
+import typer
+
+from schemas.vocabulary import Impact, Kind
+from tocsin.cli.arguments import read_cells
+from tocsin.cli.connection import Desk, at_a_desk, posting
+from tocsin.cli.output import cells, fields, table
+
+app = typer.Typer(no_args_is_help=True, help="Add, list and remove subscribers.")
+
+
+@app.command("add")
+@posting
+def add(
+    desk: Desk,
+    email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
+    webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option("--cell", metavar="CELL", help="component[:region], once for each; absent: everything."),
+    ] = None,
+    min_impact: Annotated[Impact | None, typer.Option("--min-impact", help="The least that matters.")] = None,
+    kind: Annotated[list[Kind] | None, typer.Option("--kind", help="incident or maintenance; absent: both.")] = None,
+    *,
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed", help="Active at once, without a mail that asks; needs an operator's token.")
+    ] = False,
+) -> None:
+    """Subscribe an address. Unless ``--confirmed``, its owner is asked first."""
+    if (email is None) == (webhook is None):
+        raise typer.BadParameter("give one of --email and --webhook")
+    answer = desk.post("subscribers", body={
+        "email": email,
+        "webhook": webhook,
+        "cells": read_cells(cell),
+        "min_impact": min_impact.value if min_impact else None,
+        "kinds": [one.value for one in kind] if kind else None,
+        "confirmed": confirmed or None,
+    })  # fmt: skip
+    desk.answer(answer.document, _show_added)
+
+
+@app.command("list")
+@at_a_desk
+def list_subscribers(
+    desk: Desk,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 100,
+    after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Go on where a list ended.")] = None,
+) -> None:
+    """List subscribers; addresses are masked."""
+    desk.answer(desk.get("subscribers", query={"limit": limit, "after": after}), _show_list)
+
+
+@app.command("remove")
+@posting
+def remove(desk: Desk, subscriber: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="Its id.")]) -> None:
+    """Remove a subscriber and erase the key to its address."""
+    answer = desk.delete("subscribers", subscriber)
+    desk.answer(answer.document, lambda _: print(f"subscriber {subscriber} is removed"))
+
+
+@at_a_desk
+def audience(
+    desk: Desk,
+    component: Annotated[str | None, typer.Option("--component", metavar="ID")] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="ID")] = None,
+    impact: Annotated[Impact | None, typer.Option("--impact")] = None,
+    subscriber: Annotated[
+        str | None, typer.Option("--subscriber", metavar="ID", help="Say why this one would be told, or why not.")
+    ] = None,
+) -> None:
+    """Say who would be told of an incident there, and why, before anything is sent."""
+    query = {
+        "component": component, "region": region, "impact": impact.value if impact else None, "subscriber": subscriber,
+    }  # fmt: skip
+    desk.answer(desk.get("audience", query=query), _show_audience)
+
+
+def _show_added(document: Any) -> None:
+    print(f"subscriber {document.get('id')} is {document.get('state')}")
+    if document.get("secret"):
+        print(f"secret (shown once): {document['secret']}")
+
+
+def _show_list(document: Any) -> None:
+    names = ("id", "state", "channel", "address")
+    rows = [[*fields(one, names), *_filter(one.get("filter"))] for one in document["subscribers"]]
+    table((*names, "from impact", "cells"), rows, empty="no subscribers")
+    if document.get("next"):
+        print(f"more: --after {document['next']}")
+
+
+def _filter(wanted: Any) -> list[Any]:
+    return [*fields(wanted, ("min_impact",)), cells(*fields(wanted, ("cells",))) or "everything"]
+
+
+def _show_audience(document: Any) -> None:
+    if "told" in document:
+        print(f"{'would be told' if document['told'] else 'would not be told'}: {document['reason']}")
+        return
+    channels = ", ".join(f"{channel} {count}" for channel, count in document["by_channel"].items())
+    print(f"{document['count']} would be told{f': {channels}' if channels else ''}")
+    names = ("subscriber", "channel", "address")
+    if document["sample"]:
+        table(names, [fields(one, names) for one in document["sample"]], empty="")
