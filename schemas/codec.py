@@ -5,6 +5,7 @@ schema in little-endian order, then the record. The log keeps fingerprint and re
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint as avro_fingerprint
 from fastavro.schema import to_parsing_canonical_form
 
+from schemas import compiled
 from schemas.events import EVENT_TYPE_OF_NAME, EVENT_TYPES, AnyEvent, Event, EventData
 
 MARKER = b"\xc3\x01"
@@ -90,21 +92,43 @@ def schema_of(fingerprint: bytes) -> Schema:
 
 def encode(event: AnyEvent) -> tuple[bytes, bytes]:
     """Return the fingerprint of the writer's schema and the Avro record of ``event``."""
+    kind = type(event.data)
+    write = _encoder(kind)
+    if write is not None:
+        try:
+            return current()[kind].fingerprint, write(event)
+        except Exception:  # the compiled encoder does not say what is wrong: fastavro does, or it writes it after all
+            return _encode_slowly(event)
+    return _encode_slowly(event)
+
+
+def _encode_slowly(event: AnyEvent) -> tuple[bytes, bytes]:
     schema = current()[type(event.data)]
     record = msgspec.to_builtins(event.data, builtin_types=(bytes,))
-    record["envelope"] = {
-        "id": event.id,
-        "page": event.page,
-        "occurred_at": event.occurred_at,
-        "recorded_at": event.recorded_at,
-        "actor": event.actor,
-        "causation_id": event.causation_id,
-        "correlation_id": event.correlation_id,
-        "drill": event.drill,
-    }
+    record["envelope"] = {name: getattr(event, name) for name in _ENVELOPE_FIELDS}
     out = BytesIO()
     schemaless_writer(out, schema.parsed, record)
     return schema.fingerprint, out.getvalue()
+
+
+@cache
+def _encoder(kind: type[EventData]) -> Callable[[AnyEvent], bytes] | None:
+    try:
+        return compiled.encoder(current()[kind].document)
+    except compiled.NotCompiledError:
+        return None
+
+
+@cache
+def _decoder(fingerprint: bytes) -> Callable[[bytes], AnyEvent] | None:
+    """Return the compiled decoder of the newest schemas; records of older ones are resolved by fastavro."""
+    schema = schema_of(fingerprint)
+    if schema is not current()[schema.type]:
+        return None
+    try:
+        return compiled.decoder(schema.document, schema.type)
+    except compiled.NotCompiledError:
+        return None
 
 
 def decode_record(fingerprint: bytes, body: bytes) -> dict[str, Any]:
@@ -123,6 +147,16 @@ def decode_record(fingerprint: bytes, body: bytes) -> dict[str, Any]:
 
 def decode(fingerprint: bytes, body: bytes) -> AnyEvent:
     """Return the event that ``encode`` was given; raises UnknownSchemaError or MalformedRecordError."""
+    read = _decoder(fingerprint)
+    if read is not None:
+        try:
+            return read(body)
+        except Exception:  # the compiled decoder does not say what is wrong: fastavro does, or it reads it after all
+            return _decode_slowly(fingerprint, body)
+    return _decode_slowly(fingerprint, body)
+
+
+def _decode_slowly(fingerprint: bytes, body: bytes) -> AnyEvent:
     record = decode_record(fingerprint, body)
     envelope = record.pop("envelope")
     kind = _by_fingerprint()[fingerprint].type

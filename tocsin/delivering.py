@@ -8,6 +8,7 @@ from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.sender import Sender
 from streams.runtime.failpoints import Failpoint
 from streams.runtime.links import Links
@@ -46,7 +47,16 @@ class Delivering:
         self._backend = backend
         self._channels = channels
         self._senders = {
-            name: Sender(channel, backend.queue, backend.publisher, dispatch, backend.clock, failpoint, metrics)
+            name: Sender(
+                channel,
+                backend.queue,
+                backend.publisher,
+                dispatch,
+                backend.clock,
+                failpoint,
+                metrics,
+                lambda: backend.driver.committed_position(LedgerStage.name),
+            )
             for name, channel in channels.items()
         }
         self._tasks: list[asyncio.Task[None]] = []

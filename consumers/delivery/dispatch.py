@@ -79,8 +79,10 @@ class Dispatch:
         return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=SystemRandom())
 
     @staticmethod
-    def superseded(by: Entry) -> Conclusion:
-        """Conclude for an older unsent update of the same subject for the same endpoint."""
+    def superseded(old: Entry, by: Entry) -> Conclusion:
+        """Conclude for an older update of the same subject for the same endpoint that still waits."""
+        if old.state == NotificationState.IN_DOUBT:
+            return Conclusion(NotificationState.IN_DOUBT, f"{old.reason}; not asked again, a newer update follows")
         return Conclusion(NotificationState.SUPERSEDED, f"a newer update was sent instead: {by.update}")
 
     async def _attempt(self, channel: Channel, message: Message) -> Outcome:

@@ -18,10 +18,10 @@ _COLUMNS = (
 # somebody's hands.
 _NEXT = f"""select {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ? and not exists (
   select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq
-  and (o.state = 'claimed' or (o.state = 'planned' and o.seq > l.seq)))
+  and (o.state = 'claimed' or (o.due is not null and o.seq > l.seq)))
 order by l.due, l.seq limit ?"""
 _OLDER = f"""select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.seq < ?
-and l.state = 'planned'"""
+and l.due is not null"""
 _EVER_LEFT = """select 1 from ledger where subject = ? and subscriber = ? and seq < ?
 and state in ('sent', 'delivered', 'in_doubt', 'claimed') limit 1"""
 
@@ -62,7 +62,7 @@ class DeliveryQueue:
         return [Entry(*row) for row in self._rows.query(_NEXT, (channel, now, limit))]
 
     def older(self, entry: Entry) -> list[Entry]:
-        """Return the unsent notifications of the same subject for the same endpoint that ``entry`` supersedes."""
+        """Return what still waits of the same subject for the same endpoint and is older than ``entry``."""
         return [Entry(*row) for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))]
 
     def ever_left(self, entry: Entry) -> bool:
@@ -75,6 +75,14 @@ class DeliveryQueue:
             "select 1 from ledger where subject = ? and subscriber = ? and seq < ? and state = 'superseded' limit 1"
         )
         return bool(self._rows.query(statement, (entry.subject, entry.subscriber, entry.seq)))
+
+    def held_by(self, worker: str, notifications: Sequence[str]) -> set[str]:
+        """Return those of ``notifications`` whose claim by ``worker`` took effect."""
+        marks = ",".join("?" * len(notifications))
+        statement = (
+            f"select notification from ledger where state = 'claimed' and worker = ? and notification in ({marks})"
+        )
+        return {row[0] for row in self._rows.query(statement, (worker, *notifications))}
 
     def claimed(self) -> list[Entry]:
         """Return all notifications in somebody's hands."""

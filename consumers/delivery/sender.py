@@ -28,13 +28,15 @@ _LOG_PAUSE_SECONDS = 1.0
 _MOST_RESULTS = 500
 _ORPHANED = "the sender ended between the claim and its record"
 _QUICK_SECONDS = 0.1
+_FOLD_SECONDS = 0.05
 _CAUTION = 8
 
 
 class Sender:
     """Sends one channel's notifications, as many at once as the channel's ``claim`` while its provider is quick.
 
-    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that.
+    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that. ``folded`` returns
+    the offset below which the ledger has seen everything.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Sender:
         clock: Clock,
         failpoint: Failpoint,
         metrics: Metrics,
+        folded: Callable[[], int],
     ) -> None:
         self.worker = f"{channel.capabilities.name}-{random_id()[:12]}"
         self._channel = channel
@@ -56,6 +59,7 @@ class Sender:
         self._clock = clock
         self._failpoint = failpoint
         self._metrics = metrics
+        self._folded = folded
         self._seconds = _QUICK_SECONDS
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
@@ -129,8 +133,7 @@ class Sender:
         chosen = [entry for entry in found if self._is_free(entry)][:free]
         if not chosen:
             return 0
-        await self._claim(chosen)
-        for entry in chosen:
+        for entry in await self._claim(chosen):
             task = asyncio.create_task(self._send(entry))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -139,15 +142,18 @@ class Sender:
     def _is_free(self, entry: Entry) -> bool:
         return entry.notification not in self._in_hand and (entry.subject, entry.subscriber) not in self._busy
 
-    async def _claim(self, entries: list[Entry]) -> None:
+    async def _claim(self, entries: list[Entry]) -> list[Entry]:
         self._failpoint("before_claim")
-        older = [(old, self._dispatch.superseded(by=entry)) for entry in entries for old in self._queue.older(entry)]
-        events = self._events(entries, self._claim_of)
-        await self._publisher.publish([*events, *self._results(older)])
-        for entry in entries:
+        older = [(old, self._dispatch.superseded(old, entry)) for entry in entries for old in self._queue.older(entry)]
+        await self._publish([*self._events(entries, self._claim_of), *self._results(older)])
+        # The ledger decides who holds a claim; what another took meanwhile is not ours to send.
+        held = self._queue.held_by(self.worker, [entry.notification for entry in entries])
+        mine = [entry for entry in entries if entry.notification in held]
+        for entry in mine:
             self._in_hand[entry.notification] = entry
             self._busy.add((entry.subject, entry.subscriber))
         self._failpoint("claimed")
+        return mine
 
     def _claim_of(self, group: list[Entry]) -> EventData:
         return NotificationsClaimed(self.worker, group[0].shard, [entry.notification for entry in group])
@@ -177,7 +183,22 @@ class Sender:
 
     async def _record(self, concluded: list[tuple[Entry, Conclusion]]) -> None:
         followers = [event for _, conclusion in concluded for event in conclusion.events]
-        await self._publisher.publish([*self._results(concluded), *followers])
+        await self._publish([*self._results(concluded), *followers])
+
+    async def _publish(self, events: list[AnyEvent]) -> None:
+        """Append ``events`` and wait until the ledger has folded them: what it says next must know of them."""
+        if not events:
+            return
+        appended = await self._publisher.publish(events)
+        last = max(one.offset for one in appended)
+        while self._folded() <= last:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(_FOLD_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+        self._wake.set()
 
     def _results(self, concluded: Iterable[tuple[Entry, Conclusion]]) -> list[AnyEvent]:
         found = dict[str, DeliveryResult]()

@@ -71,8 +71,8 @@ class ChangeStream:
 
     async def events(self, page: str, last: str | None) -> AsyncIterator[bytes]:
         """Yield the stream: what is missed at once, then each change, and a comment while nothing happens."""
-        yield format_sse_event(retry=int(RETRY.total_seconds() * 1000), comment="the page's changes")
         told = last if last is not None else self._version(page)
+        yield format_sse_event(retry=int(RETRY.total_seconds() * 1000), comment="the page's changes")
         while not self._closed.is_set():
             changed = self._changed
             if (version := self._version(page)) != told:

@@ -10,16 +10,10 @@ HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
 CHECKSUMS = HERE / "jars.sha256"
 CACHE = HERE.parent.parent / ".parts" / "kafka" / "libs"
-_TOOLS = ("java", "mvn")
 
 
 class PartsError(RuntimeError):
     """Kafka cannot be had on this machine; the message says what is missing."""
-
-
-def missing_tools() -> list[str]:
-    """Return the programs that are needed and not there (of ``java`` 17 and ``mvn``)."""
-    return [tool for tool in _TOOLS if shutil.which(tool) is None]
 
 
 def expected() -> dict[str, str]:
@@ -30,7 +24,9 @@ def expected() -> dict[str, str]:
 
 def fetch(cache: Path = CACHE) -> Path:
     """Return the folder that holds exactly the committed jars, fetched if need be; raises PartsError."""
-    if not _matches(cache, expected()):
+    _require("java")
+    if digests(cache) != expected():
+        _require("mvn")
         _download(cache)
         _verify(cache, expected())
     return cache
@@ -41,13 +37,12 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.jar"))}
 
 
-def _matches(folder: Path, wanted: Mapping[str, str]) -> bool:
-    return digests(folder) == wanted
+def _require(program: str) -> None:
+    if shutil.which(program) is None:
+        raise PartsError(f"it needs Java 17 and Maven, and there is no {program}")
 
 
 def _download(folder: Path) -> None:
-    if missing := missing_tools():
-        raise PartsError(f"Apache Kafka needs {' and '.join(missing)}: install Java 17 and Maven")
     shutil.rmtree(folder, ignore_errors=True)
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder.resolve()}"]
     done = subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False)

@@ -57,9 +57,17 @@ class Intake:
         except LogUnavailableError:
             raise
         except Exception as error:  # a fault of ours must not cost the sender's alert: the body is kept
-            receipt = await self._store(origin, request, _internal(source.kind, request, error))
+            receipt = await self._keep(origin, source.kind, request, error)
         self._count(source.kind, receipt)
         return receipt
+
+    async def _keep(self, origin: Origin, kind: str, request: RawRequest, error: Exception) -> Receipt:
+        try:
+            return await self._store(origin, request, _internal(kind, request, error))
+        except LogUnavailableError:
+            raise
+        except Exception as again:  # the fault lies beyond this body: nothing was taken, the sender shall come again
+            raise LogUnavailableError(f"the log failed: {type(again).__name__}") from again
 
     async def _store(self, origin: Origin, request: RawRequest, parsed: Parsed) -> Receipt:
         deps = self._deps

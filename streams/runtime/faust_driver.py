@@ -1,6 +1,6 @@
 """Runs one processor in a Faust worker: the only module that imports Faust. What to do with a message it does not know.
 
-``docs/decisions/0003`` says why it is built so: at least once, no Faust tables, nothing sent by Faust's producer, and
+``docs/decisions/0002`` says why it is built so: at least once, no Faust tables, nothing sent by Faust's producer, and
 the consumer set to the store's positions where Faust would set it to the ones that its group committed.
 """
 

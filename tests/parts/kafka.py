@@ -1,6 +1,7 @@
 """One real Kafka broker for a whole test run, started when the first test asks for it."""
 
 import atexit
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,9 @@ from tests.parts.need import unavailable
 @cache
 def shared_broker() -> Broker:
     """Return the running broker; without Java and Maven the test that asks is skipped, in CI it fails."""
-    folder = tempfile.TemporaryDirectory(prefix="tocsin-kafka-")
-    broker = new_broker(Path(folder.name)).start()
-    atexit.register(folder.cleanup)
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    broker = new_broker(folder).start()
     atexit.register(broker.kill)  # runs before the cleanup; nobody reads its data again
     return broker
 

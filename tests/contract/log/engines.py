@@ -29,6 +29,7 @@ class Engine:
 
     name: str
     open: Callable[[Site], EventLog]
+    durable: bool = True
     gaps: Mapping[str, str] = field(default_factory=dict)
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
@@ -50,7 +51,9 @@ def _kafka(site: Site) -> EventLog:
 
 _NO_LOOKUP = "Kafka does not look up ids: every consumer accepts an event twice"
 ENGINES = (
-    Engine("memory", _memory, gaps={"test_reopening_keeps_everything": "it lives and dies with the process"}),
+    Engine(
+        "memory", _memory, durable=False, gaps={"test_reopening_keeps_everything": "it lives and dies with the process"}
+    ),
     Engine("sqlite", _sqlite),
     Engine(
         "kafka",

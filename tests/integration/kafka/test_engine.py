@@ -35,9 +35,8 @@ def test_every_error_of_the_library_is_translated() -> None:
     from streams.log.kafka import translated
 
     kinds: list[type[Exception]] = [OSError, ConnectionResetError, TimeoutError, RuntimeError, ValueError]
-    for kind in vars(errors).values():
-        if inspect.isclass(kind) and issubclass(kind, errors.KafkaError):
-            kinds.append(cast("type[Exception]", kind))
+    classes = filter(inspect.isclass, vars(errors).values())
+    kinds += [cast("type[Exception]", kind) for kind in classes if issubclass(kind, errors.KafkaError)]
     assert len(kinds) > 100
     for kind in kinds:
         with pytest.raises(LogError) as caught, translated():
@@ -73,6 +72,7 @@ def test_topics_are_made_as_declared(servers: list[str], namespace: str) -> None
         found = {name: setting["value"] for name, setting in settings[namespace + topic.name].items()}
         kept = -1 if topic.retention_days is None else topic.retention_days * 86_400_000
         assert (found["cleanup.policy"], int(found["retention.ms"])) == ("delete", kept)
+        assert found["flush.messages"] == "1", "one replica: what is acknowledged must be on its disk"
 
 
 def test_another_number_of_partitions_than_declared_is_refused(servers: list[str], namespace: str) -> None:

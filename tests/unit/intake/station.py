@@ -16,9 +16,10 @@ from producers.intake.router import intake_router
 from schemas.events import AlertReceived, AnyEvent, DeadLettered, EventData, Micros
 from streams.domain.page import INCIDENTS
 from streams.log.port import event_of
+from streams.runtime.access import digest
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
-from streams.runtime.secrets import SourceToken, SourceTokens, digest
+from streams.runtime.secrets import SourceToken, SourceTokens
 from tocsin.backend import Backend
 from tocsin.config.catalogue import desired
 from tocsin.config.loader import load_example
