@@ -162,7 +162,7 @@ class Server:
             web_router(self._web),
         ]
         app = RequestCounter(application(routers, self, self._answer), self._metrics)
-        return PreparedPages(app, self._web.bodies)
+        return PreparedPages(app, self._web.bodies, self._metrics)
 
     async def start(self) -> None:
         """Begin to send."""
