@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import typer
 
@@ -41,10 +40,11 @@ def read_cells(texts: list[str] | None) -> list[dict[str, str]] | None:
 def read_duration(text: str) -> timedelta:
     """Read ``90s``, ``30m``, ``1h30m`` or ``2d``."""
     found = _DURATION.fullmatch(text)
-    if not text or found is None:
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
         raise typer.BadParameter(f"{text!r} is not a duration such as 30m or 1h30m")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return duration
 
 
 def read_time(text: str, now: datetime) -> datetime:
@@ -62,12 +62,8 @@ def written(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def said(duration: str | None) -> Any:
-    """Return a duration as the API takes it; None stays None."""
-    return None if duration is None else checked(duration)
-
-
-def checked(duration: str) -> str:
-    """Return ``duration`` as it was typed once it has been read."""
-    read_duration(duration)
-    return duration
+def checked_duration(text: str | None) -> str | None:
+    """Return a duration as it was typed, which is how the API takes it, once it has been read."""
+    if text is not None:
+        read_duration(text)
+    return text

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.vocabulary import Impact, IncidentStatus
-from tocsin.cli.arguments import read_effects, said
+from tocsin.cli.arguments import checked_duration, read_effects
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
 
@@ -46,7 +46,7 @@ def open_incident(
         "status": status.value,
         "impact": impact.value if impact else None,
         "affects": read_effects(affects),
-        "next_update_in": said(next_update),
+        "next_update_in": checked_duration(next_update),
     }
     answer = desk.post("incidents", body=body_of_request)
     desk.answer(answer.document, lambda incident: print(f"incident {_id(incident)} is open"))
@@ -67,7 +67,7 @@ def update_incident(
         "body": body,
         "status": status.value,
         "affects": read_effects(affects) or None,
-        "next_update_in": said(next_update),
+        "next_update_in": checked_duration(next_update),
     })  # fmt: skip
 
 

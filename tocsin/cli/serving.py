@@ -28,9 +28,9 @@ def up(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8080,
 ) -> None:  # fmt: skip
     """Serve a status page: everything in one process, until SIGTERM or Ctrl-C."""
+    loaded = load(config, os.environ)
     from tocsin import server  # noqa: PLC0415 -- commands over HTTP start without the server's libraries
 
-    loaded = load(config, os.environ)
     ready = f"{loaded.page.name}: {url_of(host, port)}"
     try:
         with until_stopped():
