@@ -65,10 +65,13 @@ def speech(
 
 def is_settled(group: Group) -> bool:
     """Whether everybody knows all there is to know: the ordinary case of one more alert of the same."""
-    if group.draft is not None and group.incident is None:
-        return standing(group) == group.drafted
+    now = standing(group)
+    if group.draft is not None:
+        return group.incident is None and now == group.drafted
+    if now == group.told:
+        return True
     weighing = weigh(group)
-    return not weighing.worse and not weighing.better and group.draft is None
+    return not weighing.worse and not weighing.better
 
 
 def open_incident(state: State, event: AnyEvent, group: Group, words: Speech, out: Output) -> None:

@@ -104,8 +104,10 @@ def _decode(spec: TableSpec, stage: str, page: str, key: str, value: bytes) -> A
         raise CorruptStateError(f"{stage}/{spec.name}/{page}/{key}: {error}") from error
 
 
-def save(connection: sqlite3.Connection, stage: str, tables: Mapping[str, MemoryTable[Any]]) -> None:
-    """Write what changed in ``tables`` since the last time."""
+def save(
+    connection: sqlite3.Connection, stage: str, tables: Mapping[str, MemoryTable[Any]], *, anew: bool = False
+) -> None:
+    """Write what changed in ``tables`` since the last time; ``anew`` says that the file holds none of it yet."""
     put: list[Any] = []
     gone: list[Any] = []
     for name, table in tables.items():
@@ -121,7 +123,7 @@ def save(connection: sqlite3.Connection, stage: str, tables: Mapping[str, Memory
             f"insert or replace into state (stage, tbl, page, key, value) values {marks}",
             [value for row in some for value in row],
         )
-    if gone:
+    if gone and not anew:
         connection.executemany("delete from state where stage = ? and tbl = ? and page = ? and key = ?", gone)
 
 

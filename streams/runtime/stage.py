@@ -59,6 +59,7 @@ class FoldStage:
         self.tables: dict[str, MemoryTable[Any]] = {}
         self.ignored = 0
         self._prefetch = processor.prefetch
+        self._anew = False
         self._wakes: dict[tuple[str, str], Micros | None] = {}
         self._on_commit = on_commit
         self._touched: set[str] = set()
@@ -75,6 +76,7 @@ class FoldStage:
         """Fold from nothing and keep every table whole in memory: the file holds no row that is worth asking for."""
         self.tables = dict(memory_state(self.processor.tables))
         self._prefetch = None
+        self._anew = True
 
     def run(self, connection: sqlite3.Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
         if (prefetch := self._prefetch) is not None:
@@ -104,7 +106,7 @@ class FoldStage:
         return out.emitted
 
     def save(self, connection: sqlite3.Connection) -> None:
-        rows.save(connection, self.name, self.tables)
+        rows.save(connection, self.name, self.tables, anew=self._anew)
         if self._wakes:
             rows.save_timers(connection, self.name, self._wakes)
             self._wakes = {}
