@@ -8,6 +8,7 @@ from tocsin import __version__
 from tocsin.cli import draft, incident, maintenance, serving, subscriber
 from tocsin.cli.demo import demo
 from tocsin.cli.failures import Group
+from tocsin.cli.mailbox import mailbox
 
 app = typer.Typer(
     name="tocsin",
@@ -22,6 +23,7 @@ _SERVE, _HAND, _RECORD = "Serve", "By hand, over HTTP", "The record"
 app.command("demo", rich_help_panel=_SERVE)(demo)
 app.command("up", rich_help_panel=_SERVE)(serving.up)
 app.command("apply", rich_help_panel=_SERVE)(serving.apply)
+app.command("mailbox", rich_help_panel=_SERVE)(mailbox)
 app.add_typer(incident.app, name="incident", rich_help_panel=_HAND)
 app.add_typer(maintenance.app, name="maintenance", rich_help_panel=_HAND)
 app.add_typer(draft.app, name="draft", rich_help_panel=_HAND)
