@@ -1,15 +1,16 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
+import logging
 from random import Random, SystemRandom
 from typing import Protocol
 
 import msgspec
 
 from consumers.delivery.channel import Channel, Endpoint, Message
-from consumers.delivery.outcome import InDoubt, Outcome
+from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, conclude, doubt
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, doubt
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
@@ -19,6 +20,7 @@ from streams.runtime.clock import Clock
 from streams.runtime.links import Links
 from streams.runtime.signup import confirmation
 
+_log = logging.getLogger(__name__)
 _CHALLENGED = "webhook"
 
 
@@ -56,21 +58,35 @@ class Dispatch:
 
     async def send(self, channel: Channel, entry: Entry, random: Random) -> Conclusion:
         """Try once and conclude; whatever goes wrong in here is a conclusion too."""
-        notice = self._queue.notice(entry.update)
-        message = self._message(entry, notice)
+        ended = await self._try(channel, entry, random)
+        return after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended
+
+    async def _try(self, channel: Channel, entry: Entry, random: Random) -> Conclusion:
+        planned_at = entry.at
+        try:
+            notice = self._queue.notice(entry.update)
+            planned_at = notice.published_at
+            message = self._message(entry, notice)
+        except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
+            _log.exception("notification %s could not be prepared", entry.notification)
+            unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
+            return self._conclude(channel, entry, unprepared, planned_at, random)
         if isinstance(message, Conclusion):
             return message
-        outcome = await self._attempt(channel, message)
-        now = self._clock()
-        ended = conclude(
+        ended = self._conclude(channel, entry, await self._attempt(channel, message), planned_at, random)
+        return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, self._clock()))
+
+    def _conclude(
+        self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random
+    ) -> Conclusion:
+        return conclude(
             outcome,
             attempts=entry.attempts + 1,
-            planned_at=notice.published_at,
-            now=now,
+            planned_at=planned_at,
+            now=self._clock(),
             asks_again=channel.capabilities.idempotent,
             random=random,
         )
-        return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, now))
 
     @staticmethod
     def doubt(channel: Channel, entry: Entry, reason: str, now: Micros) -> Conclusion:
@@ -96,7 +112,7 @@ class Dispatch:
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
-        late = _is_over(notice) and self._queue.has_superseded(entry) and not self._queue.ever_left(entry)
+        late = _is_over(notice) and self._queue.never_left(entry)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
         try:

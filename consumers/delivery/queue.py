@@ -24,6 +24,8 @@ _OLDER = f"""select {_COLUMNS} from ledger l where l.subject = ? and l.subscribe
 and l.due is not null"""
 _EVER_LEFT = """select 1 from ledger where subject = ? and subscriber = ? and seq < ?
 and state in ('sent', 'delivered', 'in_doubt', 'claimed') limit 1"""
+_NEVER_LEFT = """select 1 from ledger where subject = ? and subscriber = ? and seq < ?
+and state in ('superseded', 'failed', 'suppressed') limit 1"""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -69,12 +71,10 @@ class DeliveryQueue:
         """Whether an earlier message of the subject was sent to the endpoint, or may have been."""
         return bool(self._rows.query(_EVER_LEFT, (entry.subject, entry.subscriber, entry.seq)))
 
-    def has_superseded(self, entry: Entry) -> bool:
-        """Whether earlier messages of the subject for the endpoint were superseded, by this one or before it."""
-        statement = (
-            "select 1 from ledger where subject = ? and subscriber = ? and seq < ? and state = 'superseded' limit 1"
-        )
-        return bool(self._rows.query(statement, (entry.subject, entry.subscriber, entry.seq)))
+    def never_left(self, entry: Entry) -> bool:
+        """Whether there were earlier messages of the subject for the endpoint and certainly none of them was sent."""
+        where = (entry.subject, entry.subscriber, entry.seq)
+        return not self.ever_left(entry) and bool(self._rows.query(_NEVER_LEFT, where))
 
     def held_by(self, worker: str, notifications: Sequence[str]) -> set[str]:
         """Return those of ``notifications`` whose claim by ``worker`` took effect."""

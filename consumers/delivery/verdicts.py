@@ -60,6 +60,13 @@ def doubt(reason: str, *, attempts: int, now: Micros, asks_again: bool, random: 
     return Conclusion(NotificationState.IN_DOUBT, reason, retry_at=due)
 
 
+def after_doubt(ended: Conclusion) -> Conclusion:
+    """Conclude where an earlier attempt may have arrived: only a success ends that doubt, a refusal does not."""
+    if ended.state is NotificationState.SENT:
+        return ended
+    return msgspec.structs.replace(ended, state=NotificationState.IN_DOUBT)
+
+
 def micros(span: timedelta) -> Micros:
     """Return a span as microseconds."""
     return round(span.total_seconds() * 1_000_000)
