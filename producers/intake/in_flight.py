@@ -37,7 +37,7 @@ class InFlight:
     def lay_over(self, page: str, keys: Iterable[str], known: dict[str, Instance]) -> set[Flight]:
         """Replace in ``known`` what flights will change, and return the flights that this relies on."""
         pending = self._pages.get(page)
-        if True:
+        if not pending:
             return set()
         flights = set()
         for key in keys:
