@@ -33,6 +33,9 @@ class Participant(Protocol):
     def restore(self, mark: Any) -> None:
         """What was done since ``mark`` is rolled back."""
 
+    def committed(self) -> None:
+        """The transaction is durable."""
+
 
 class Pump(Protocol):
     """Work that is done in every transaction after the jobs, and that may have more to do than fits in one."""
@@ -139,6 +142,7 @@ class GroupCommitWriter:
         except sqlite3.Error as error:
             self._give_up(start, error, [future for _, future in batch])
             return False
+        self._participant.committed()
         self._pump.committed()
         for future, result in done:
             future.set_result(result)

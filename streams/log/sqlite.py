@@ -11,13 +11,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from threading import local
 from typing import Any, TypeVar
 
 from schemas.events import AnyEvent
 from schemas.topics import TOPICS, partition_of
+from streams.log.bulk import insert_many
 from streams.log.chain import GENESIS, link
 from streams.log.group_commit import GroupCommitWriter, Pump
+from streams.log.ids import RecentIds, find_indexed
 from streams.log.port import (
     Appended,
     LogCorruptError,
@@ -28,6 +29,7 @@ from streams.log.port import (
     TopicPartition,
     record_of,
 )
+from streams.log.readers import Readers
 
 T = TypeVar("T")
 FILE_NAME = "tocsin.db"
@@ -35,8 +37,6 @@ STRIDE = 4096
 """A place in the file is its topic's number times this, plus the partition."""
 _TAIL = 20_000
 _COLUMNS = "seq, place, key, id, type, recorded_at, fingerprint, body, chain"
-_ROWS_PER_INSERT = 100
-_IDS_PER_SELECT = 500
 
 
 class SqliteEventLog:
@@ -48,17 +48,19 @@ class SqliteEventLog:
         if read_only and not self.path.exists():
             raise LogUnavailableError(f"{folder} holds no log ({FILE_NAME})")
         self._closed = False
-        self._local = local()
-        self._connections: list[sqlite3.Connection] = []
+        self._readers = Readers(self.path)
         self._tail: deque[tuple[Stored, AnyEvent | None]] = deque()
         self._writer: GroupCommitWriter | None = None
+        self._ids = RecentIds()
+        self._heads: dict[int, tuple[int, bytes]] = {}
+        self._next = 1
         if read_only:
-            self._declare_read(self._reader(), declared)
+            self._declare_read(self._readers.connection(), declared)
             return
         folder.mkdir(parents=True, exist_ok=True)
         connection = _open_for_writing(self.path)
         self._declare(connection, declared)
-        self._load_heads(connection)
+        self._load(connection)
         self.writer_connection = connection
         self._writer = GroupCommitWriter(connection, self)
 
@@ -71,18 +73,19 @@ class SqliteEventLog:
         return self.submit(lambda connection: self.append_within(connection, records)).result()
 
     def read(self, topic: str, partition: int, start: int, limit: int) -> list[Stored]:
-        rows = self._query(
+        rows = self._readers.query(
             f"select {_COLUMNS} from log where place = ? and seq >= ? order by seq limit ?",
             (self._place(topic, partition), start, limit),
         )
         return [self._stored(row) for row in rows]
 
     def end(self, topic: str) -> dict[int, int]:
-        found = {}
-        for partition in range(self._partitions[topic]):
-            rows = self._query("select max(seq) from log where place = ?", (self._place(topic, partition),))
-            found[partition] = 0 if rows[0][0] is None else rows[0][0] + 1
-        return found
+        found = dict.fromkeys(range(self._partitions[topic]), 0)
+        first = self._place(topic, 0)
+        rows = self._readers.query(
+            "select place, seq from heads where place between ? and ?", (first, first + STRIDE - 1)
+        )
+        return found | {place - first: seq + 1 for place, seq in rows}
 
     def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
         start = 0 if cursor is None else _cursor(cursor)
@@ -90,11 +93,18 @@ class SqliteEventLog:
         return found, str(found[-1].offset + 1 if found else start)
 
     def find(self, event_id: str) -> Stored | None:
-        rows = self._query(f"select {_COLUMNS} from log where id = ?", (event_id,))
+        statement = f"select {_COLUMNS} from log where id = ? and seq "
+        if self._writer is None:
+            rows = self._readers.query(f"{statement} > (select upto from indexed)", (event_id,))
+        else:
+            recent = self._ids.recent(event_id)
+            rows = [] if recent is None else self._readers.query(f"{statement} = ?", (event_id, recent[0]))
+        if not rows and (indexed := find_indexed(self._readers.query, [event_id]).get(event_id)):
+            rows = self._readers.query(f"{statement} = ?", (event_id, indexed[0]))
         return self._stored(rows[0]) if rows else None
 
     def positions(self, group: str) -> dict[TopicPartition, int]:
-        rows = self._query('select place, position from positions where "group" = ?', (group,))
+        rows = self._readers.query('select place, position from positions where "group" = ?', (group,))
         return {self._topic_partition(place): position for place, position in rows}
 
     def commit(self, group: str, positions: Positions) -> None:
@@ -107,8 +117,7 @@ class SqliteEventLog:
             self._writer.close()
             self.writer_connection.close()
         self._closed = True
-        for connection in self._connections:
-            connection.close()
+        self._readers.close()
 
     # --- what only this engine has ---
 
@@ -150,29 +159,47 @@ class SqliteEventLog:
         self, connection: sqlite3.Connection, records: Sequence[Record], events: Sequence[AnyEvent | None] = ()
     ) -> list[Appended]:
         """Append within the writer's transaction."""
-        for record in records:
-            self.partitions(record.topic)
-        known = self._known(connection, [record.id for record in records])
+        places = {topic: (self._place(topic, 0), self._partitions[topic]) for topic in {one.topic for one in records}}
+        known = self._ids.find(connection, [record.id for record in records])
         answers: list[Appended] = []
         rows: list[Any] = []
         for index, record in enumerate(records):
             if (before := known.get(record.id)) is not None:
-                answers.append(before)
+                answers.append(Appended(before[1] % STRIDE, before[0], duplicate=True))
                 continue
-            partition = partition_of(record.key, self._partitions[record.topic])
-            place = self._place(record.topic, partition)
-            chain = link(self._heads.get(place, GENESIS), record.fingerprint, record.body)
-            seq = self._next
-            self._next += 1
-            self._heads[place] = chain
+            first, count = places[record.topic]
+            partition = partition_of(record.key, count)
+            place, seq = first + partition, self._next
+            previous = self._heads.get(place)
+            chain = link(GENESIS if previous is None else previous[1], record.fingerprint, record.body)
+            self._next = seq + 1
+            self._heads[place] = (seq, chain)
             rows.append(
-                (seq, place, record.key, record.id, record.type, record.recorded_at, record.fingerprint, record.body, chain)
+                (
+                    seq,
+                    place,
+                    record.key,
+                    record.id,
+                    record.type,
+                    record.recorded_at,
+                    record.fingerprint,
+                    record.body,
+                    chain,
+                )
             )
             answers.append(Appended(partition, seq))
-            known[record.id] = Appended(partition, seq, duplicate=True)
+            known[record.id] = (seq, place)
+            self._ids.add(record.id, seq, place)
             self._tail.append((Stored(record, partition, seq, chain), events[index] if events else None))
-        _insert(connection, rows)
+        self._write(connection, rows)
         return answers
+
+    def _write(self, connection: sqlite3.Connection, rows: list[Any]) -> None:
+        insert_many(connection, f"insert into log ({_COLUMNS})", rows)
+        changed = {row[1] for row in rows}
+        heads = [(place, self._heads[place][0]) for place in sorted(changed)]
+        insert_many(connection, "insert or replace into heads (place, seq)", heads)
+        self._ids.write(connection, len(rows))
 
     def commit_within(self, connection: sqlite3.Connection, group: str, positions: Positions) -> None:
         """Move a group within the writer's transaction."""
@@ -199,7 +226,7 @@ class SqliteEventLog:
         """Return records of all partitions from offset ``start`` in append order."""
         statement = f"select {_COLUMNS} from log where seq >= ? order by seq limit ?"
         rows = (
-            self._query(statement, (start, limit))
+            self._readers.query(statement, (start, limit))
             if connection is None
             else connection.execute(statement, (start, limit)).fetchall()
         )
@@ -207,30 +234,28 @@ class SqliteEventLog:
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read what is committed, on this thread's own connection."""
-        return self._query(statement, values)
+        return self._readers.query(statement, values)
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Within it, all that this thread reads is the file as of one moment, whatever is appended meanwhile."""
-        self._query("begin", ())
-        try:
-            self._query("select 1 from topics limit 1", ())  # the moment is that of the first read, not of the begin
-            yield self._reader()
-        finally:
-            self._reader().rollback()
+        with self._readers.snapshot() as connection:
+            yield connection
 
     def mark(self) -> Any:
         """Remember what the writer's memory holds (``group_commit.Participant``)."""
-        return self._next, dict(self._heads)
+        return self._next, dict(self._heads), self._ids.mark()
 
     def restore(self, mark: Any) -> None:
         """Forget what was appended since ``mark``."""
         self._next, self._heads = mark[0], dict(mark[1])
         while self._tail and self._tail[-1][0].offset >= self._next:
-            self._tail.pop()
+            self._ids.forget(self._tail.pop()[0].record.id)
+        self._ids.restore(mark[2])
 
-    def trim(self) -> None:
-        """Bound the memory that ``fresh`` serves from; called when all readers have passed."""
+    def committed(self) -> None:
+        """The transaction is durable (``group_commit.Participant``)."""
+        self._ids.committed()
         while len(self._tail) > _TAIL:
             self._tail.popleft()
 
@@ -247,19 +272,13 @@ class SqliteEventLog:
         self._numbers = {name: number for number, name, _ in rows}
         self._names = {number: name for number, name, _ in rows}
         # How many partitions a topic has is decided once: another number would move keys between them.
-        self._partitions = {name: count for _, name, count in rows if name in declared}
-        self._next = _next(connection)
-        self._heads: dict[int, bytes] = {}
+        self._partitions: dict[str, int] = {name: count for _, name, count in rows if name in declared}
 
-    def _load_heads(self, connection: sqlite3.Connection) -> None:
-        for topic, count in self._partitions.items():
-            for partition in range(count):
-                place = self._place(topic, partition)
-                row = connection.execute(
-                    "select chain from log where place = ? order by seq desc limit 1", (place,)
-                ).fetchone()
-                if row is not None:
-                    self._heads[place] = row[0]
+    def _load(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("select heads.place, log.seq, log.chain from heads join log on log.seq = heads.seq")
+        self._heads = {place: (seq, chain) for place, seq, chain in rows}
+        self._next = max((seq for seq, _ in self._heads.values()), default=0) + 1
+        self._ids.load(connection)
 
     def _place(self, topic: str, partition: int) -> int:
         if not 0 <= partition < self._partitions[topic]:
@@ -278,36 +297,6 @@ class SqliteEventLog:
         record = Record(topic, key, identifier, kind, recorded_at, fingerprint, body)
         return Stored(record, place % STRIDE, seq, chain)
 
-    def _known(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Appended]:
-        found: dict[str, Appended] = {}
-        for start in range(0, len(ids), _IDS_PER_SELECT):
-            some = ids[start : start + _IDS_PER_SELECT]
-            marks = ",".join("?" * len(some))
-            for identifier, seq, place in connection.execute(
-                f"select id, seq, place from log where id in ({marks})", some
-            ):
-                found[identifier] = Appended(place % STRIDE, seq, duplicate=True)
-        return found
-
-    def _query(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        if self._closed:
-            raise LogUnavailableError("the log is closed")
-        try:
-            return self._reader().execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise LogUnavailableError(f"the log could not be read: {error}") from error
-
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("pragma busy_timeout = 10000")
-            self._local.connection = connection
-            self._connections.append(connection)
-        return connection
-
 
 def _open_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -321,19 +310,6 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"pragma {pragma}")
     return connection
-
-
-def _insert(connection: sqlite3.Connection, rows: list[Any]) -> None:
-    # Many rows to a statement: each statement gives up and takes back the interpreter's lock once.
-    for start in range(0, len(rows), _ROWS_PER_INSERT):
-        some = rows[start : start + _ROWS_PER_INSERT]
-        marks = ",".join(["(?,?,?,?,?,?,?,?,?)"] * len(some))
-        connection.execute(f"insert into log ({_COLUMNS}) values {marks}", [value for row in some for value in row])
-
-
-def _next(connection: sqlite3.Connection) -> int:
-    newest = connection.execute("select max(seq) from log").fetchone()[0]
-    return 1 if newest is None else int(newest) + 1
 
 
 def _cursor(text: str) -> int:

@@ -19,8 +19,24 @@ create table if not exists log (
     chain       blob not null
 ) strict;
 
-create unique index if not exists log_by_id on log (id);
-create index if not exists log_by_place on log (place);
+-- No index follows the appends: each would dirty one random page of the file for every record.
+-- What was appended last in each place; ids up to a mark by hash (streams.log.ids has the others).
+create table if not exists heads (
+    place integer primary key,
+    seq   integer not null
+) strict;
+
+create table if not exists ids (
+    hash integer not null,
+    seq  integer not null,
+    primary key (hash, seq)
+) strict, without rowid;
+
+create table if not exists indexed (
+    only integer primary key check (only = 1),
+    upto integer not null
+) strict;
+insert or ignore into indexed (only, upto) values (1, 0);
 
 create table if not exists positions (
     "group"  text not null,

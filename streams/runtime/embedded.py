@@ -82,7 +82,6 @@ class EmbeddedDriver:
             if self._cursors[stage.name] != self._saved.get(stage.name):
                 stage.committed()
                 self._saved[stage.name] = self._cursors[stage.name]
-        self._log.trim()
         for listener in self._listeners:
             listener()
 
