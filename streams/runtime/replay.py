@@ -110,9 +110,7 @@ class _Readers:
 
     def _who_wants(self, number: int, kind: str) -> list[int]:
         topic = self._topics.get(number)
-        return [
-            index for index, (stage, _) in enumerate(self._stages) if kind in stage.types and topic in stage.topics
-        ]
+        return [index for index, (stage, _) in enumerate(self._stages) if kind in stage.types and topic in stage.topics]
 
     def _decode(self, seq: int, place: int, fingerprint: bytes, body: bytes) -> AnyEvent:
         try:
