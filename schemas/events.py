@@ -216,13 +216,16 @@ class EpisodeOpened(EventData, frozen=True):
 
 
 class EpisodeChanged(EventData, frozen=True):
-    """The severity of a running episode changed."""
+    """The severity of a running episode changed; the rest is what the monitor now says."""
 
     episode: str
     source: str
     fingerprint: str
     severity: Severity
+    title: str
     labels: dict[str, str]
+    annotations: dict[str, str]
+    url: str
 
 
 class EpisodeClosed(EventData, frozen=True):

@@ -53,7 +53,7 @@ def opened(state: State, event: AnyEvent, episode: e.EpisodeOpened, out: Output)
         out.ignore("this episode is known")
         return
     rules = state[facts.RULES].get(event.page, facts.ONLY)
-    match route([] if rules is None else rules.rules, drafting.definitions(state, event.page), episode):
+    match route([] if rules is None else rules.rules, drafting.layout(state, event.page), episode):
         case Unrouted(reason=reason):
             _keep_unrouted(state, event, episode, reason)
         case Routed(cells=cells) as routed:
@@ -65,30 +65,32 @@ def opened(state: State, event: AnyEvent, episode: e.EpisodeOpened, out: Output)
 
 def changed(state: State, event: AnyEvent, episode: e.EpisodeChanged, out: Output) -> None:
     """The severity of a running episode changed."""
+    now = e.EpisodeOpened(
+        episode.episode, episode.source, episode.fingerprint, episode.severity, event.occurred_at, episode.title,
+        episode.labels, episode.annotations, episode.url, False,
+    )  # fmt: skip
     if (held := state[HELD].get(event.page, episode.episode)) is not None:
-        state[HELD].put(event.page, episode.episode, replace(held, severity=episode.severity, labels=episode.labels))
+        state[HELD].put(event.page, episode.episode, replace(now, started_at=held.started_at))
         return
     known = _attachment(state, event.page, episode.episode)
     if known is None:
         state[UNROUTED].delete(event.page, episode.episode)
-        again = e.EpisodeOpened(
-            episode.episode, episode.source, episode.fingerprint, episode.severity, event.occurred_at, "", episode.labels,
-            {}, "", False,
-        )  # fmt: skip
-        opened(state, event, again, out)
+        opened(state, event, now, out)
         return
     attachment, group = known
     rules = state[facts.RULES].get(event.page, facts.ONLY)
-    routing = route([] if rules is None else rules.rules, drafting.definitions(state, event.page), episode)
+    routing = route([] if rules is None else rules.rules, drafting.layout(state, event.page), episode)
     group = detach(group, attachment.cells, attachment.status)
     if isinstance(routing, Unrouted) or group_key(routing.rule.id, routing.component) != attachment.group:
-        # What it now is leads elsewhere: it leaves this matter as if it had ended.
+        # It leads elsewhere now: it leaves this matter as if it had ended, after it arrived where it belongs.
         state[ATTACHED].delete(event.page, episode.episode)
+        opened(state, event, now, out)
         settle(state, event, group, drafting.speech(state, event, group, episode.labels, None), out)
         return
-    group = attach(group, attachment.cells, routing.status)
-    state[ATTACHED].put(event.page, episode.episode, replace(attachment, status=routing.status))
-    settle(state, event, group, drafting.speech(state, event, group, episode.labels, routing.region), out)
+    cells = [cell.key for cell in routing.cells]
+    group = attach(group, cells, routing.status)
+    state[ATTACHED].put(event.page, episode.episode, replace(attachment, cells=cells, status=routing.status))
+    settle(state, event, group, drafting.speech(state, event, group, episode.labels, routing.region, now), out)
 
 
 def closed(state: State, event: AnyEvent, episode: e.EpisodeClosed, out: Output) -> None:

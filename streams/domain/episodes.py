@@ -183,10 +183,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
             assert known is not None, "only a known instance changes"
             changed = msgspec.structs.replace(known, severity=alert.severity, changes=known.changes + 1)
             state[INSTANCES].put(event.page, key, changed)
-            out.emit(
-                e.EpisodeChanged(known.episode, alert.source, alert.fingerprint, alert.severity, alert.labels),
-                event.occurred_at,
-            )
+            out.emit(_changed(alert, known.episode), event.occurred_at)
         case Refreshes(expires_at=expires_at):
             assert known is not None, "only a known instance is refreshed"
             state[INSTANCES].put(event.page, key, msgspec.structs.replace(known, expires_at=expires_at))
@@ -210,6 +207,19 @@ def _opened(alert: e.AlertReceived, started_at: Micros) -> e.EpisodeOpened:
         alert.annotations,
         alert.url,
         alert.test,
+    )
+
+
+def _changed(alert: e.AlertReceived, episode: str) -> e.EpisodeChanged:
+    return e.EpisodeChanged(
+        episode,
+        alert.source,
+        alert.fingerprint,
+        alert.severity,
+        alert.title,
+        alert.labels,
+        alert.annotations,
+        alert.url,
     )
 
 
