@@ -31,6 +31,10 @@ class UnknownSchemaError(LookupError):
     """A record was written with a schema that this version of Tocsin does not have."""
 
 
+class UnwritableEventError(ValueError):
+    """An event holds what no record can: half a surrogate pair, a number beyond 64 bits, a value of another type."""
+
+
 class MalformedRecordError(ValueError):
     """A record's bytes do not follow the schema that their fingerprint names."""
 
@@ -91,7 +95,7 @@ def schema_of(fingerprint: bytes) -> Schema:
 
 
 def encode(event: AnyEvent) -> tuple[bytes, bytes]:
-    """Return the fingerprint of the writer's schema and the Avro record of ``event``."""
+    """Return the fingerprint of the writer's schema and the Avro record of ``event``; raises UnwritableEventError."""
     kind = type(event.data)
     write = _encoder(kind)
     if write is not None:
@@ -107,7 +111,10 @@ def _encode_slowly(event: AnyEvent) -> tuple[bytes, bytes]:
     record = msgspec.to_builtins(event.data, builtin_types=(bytes,))
     record["envelope"] = {name: getattr(event, name) for name in _ENVELOPE_FIELDS}
     out = BytesIO()
-    schemaless_writer(out, schema.parsed, record)
+    try:
+        schemaless_writer(out, schema.parsed, record)
+    except Exception as error:  # fastavro raises whatever the values lead to
+        raise UnwritableEventError(f"{event.type} {event.id}: {error!r}") from error
     return schema.fingerprint, out.getvalue()
 
 
@@ -135,13 +142,13 @@ def decode_record(fingerprint: bytes, body: bytes) -> dict[str, Any]:
     """Return the record as plain values, resolved to today's schema; raises the two errors of this module."""
     writer = schema_of(fingerprint)
     reader = current()[writer.type]
+    source = BytesIO(body)
     try:
-        if writer is reader:
-            record = schemaless_reader(BytesIO(body), writer.parsed, None)
-        else:
-            record = schemaless_reader(BytesIO(body), writer.parsed, reader.parsed)
+        record = schemaless_reader(source, writer.parsed, None if writer is reader else reader.parsed)
     except Exception as error:  # fastavro raises whatever the damaged bytes lead to
         raise MalformedRecordError(f"not a {writer.type.__name__}: {error!r}") from error
+    if source.tell() != len(body):
+        raise MalformedRecordError(f"not a {writer.type.__name__}: {len(body) - source.tell()} bytes too many")
     return cast(dict[str, Any], record)
 
 

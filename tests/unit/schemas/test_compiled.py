@@ -1,9 +1,7 @@
 """The compiled encoders and decoders against fastavro, byte for byte, for every type of event."""
 
-from enum import StrEnum
 from io import BytesIO
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,32 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import codec, compiled
 from schemas.events import EVENT_TYPES, AnyEvent, Event, EventData
-
-LONGS = st.integers(-(2**63), 2**63 - 1)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(["", "ü" * 64, "x" * 63, "x" * 20_000])
-
-
-def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy for the values of a field's type."""
-    if get_origin(kind) is UnionType:
-        return st.one_of(*map(values, get_args(kind)))
-    if get_origin(kind) is list:
-        return st.lists(values(get_args(kind)[0]), max_size=3)
-    if get_origin(kind) is dict:
-        return st.dictionaries(TEXTS, values(get_args(kind)[1]), max_size=3)
-    if issubclass(kind, StrEnum):
-        return st.sampled_from(list(kind))
-    if issubclass(kind, msgspec.Struct):
-        fields = {field.name: values(field.type) for field in msgspec.structs.fields(kind)}
-        return st.builds(kind, **fields)
-    plain = {int: LONGS, str: TEXTS, bool: st.booleans(), bytes: st.binary(), type(None): st.none()}
-    return st.floats(allow_nan=False) if kind is float else plain[kind]
-
-
-def events(kind: type[EventData]) -> st.SearchStrategy[AnyEvent]:
-    """Return a strategy for events of one type."""
-    maybe = st.none() | TEXTS
-    return st.builds(Event, TEXTS, TEXTS, LONGS, LONGS, TEXTS, maybe, maybe, st.booleans(), values(kind))
+from tests.strategies.events import events
 
 
 def written_by_fastavro(event: AnyEvent) -> bytes:
