@@ -108,7 +108,9 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise StartError(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port.") from error
+        raise StartError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port."
+        ) from error
     listening.listen(2048)
     return listening
 
