@@ -20,6 +20,9 @@ SEALED = "sealed"
 """What stands for encrypted bytes."""
 _CHUNK = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICRO
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICRO
 _ROWID = re.compile(r"[0-9]{1,18}")
 # A key is the page's id, or begins with it and a slash; '0' is the character after the slash.
 _OF_PAGE = (
@@ -28,28 +31,27 @@ _OF_PAGE = (
 
 
 def iso(at: Micros) -> str:
-    """Return ``2026-11-18T10:00:00.000000Z``; a time beyond the calendar as its number."""
-    try:
-        return f"{(_EPOCH + timedelta(microseconds=at)).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
-    except OverflowError:
-        return str(at)
+    """Return ``2026-11-18T10:00:00.000000Z``; a time beyond the calendar as its first or last moment."""
+    inside = timedelta(microseconds=min(max(at, _FIRST), _LAST))
+    return f"{(_EPOCH + inside).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
 
 
 def item_of(stored: Stored) -> dict[str, Any]:
     """Return a record as ``{id, type, topic, occurred_at, recorded_at, actor, data}``.
 
-    One that cannot be decoded has no ``occurred_at`` and ``actor``, and the reason in ``data``.
+    One that cannot be decoded has the reason in ``data``, an empty ``actor``, and no other time than its record's.
     """
     record = stored.record
     item = {"id": record.id, "type": record.type, "topic": record.topic}
     try:
         event = event_of(record)
     except (MalformedRecordError, UnknownSchemaError) as error:
-        unreadable = {"unreadable": str(error)}
-        return item | {"occurred_at": None, "recorded_at": iso(record.recorded_at), "actor": None, "data": unreadable}
+        recorded_at = iso(record.recorded_at)
+        data = {"unreadable": str(error)}
+        return item | {"occurred_at": recorded_at, "recorded_at": recorded_at, "actor": "", "data": data}
     times = {"occurred_at": iso(event.occurred_at), "recorded_at": iso(event.recorded_at)}
-    data = msgspec.to_builtins(event.data, builtin_types=(bytes,))
-    return item | times | {"actor": event.actor, "data": shown(data)}
+    data = shown(msgspec.to_builtins(event.data, builtin_types=(bytes,)))
+    return item | times | {"actor": event.actor, "data": data}
 
 
 def shown(value: Any) -> Any:

@@ -6,6 +6,7 @@ from consumers.projection.board import STATUS
 from consumers.reliability.uptime import RELIABILITY
 from streams.domain.episodes import EPISODES
 from streams.domain.pages import PAGES
+from streams.domain.processor import Processor
 from streams.runtime.stage import FoldStage, Stage
 
 
@@ -19,3 +20,8 @@ def replay_stages() -> list[Stage]:
         SubscriberStage(),
         LedgerStage(),
     ]
+
+
+def processors() -> tuple[Processor, ...]:
+    """Return the processors among the stages: they know where their timers lie on the log."""
+    return tuple(stage.processor for stage in replay_stages() if isinstance(stage, FoldStage))

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import draft, incident, maintenance, serving, subscriber
+from tocsin.cli import draft, incident, log, maintenance, serving, subscriber
 from tocsin.cli.demo import demo
 from tocsin.cli.failures import Group
 from tocsin.cli.mailbox import mailbox
+from tocsin.cli.replay import replay_command
 
 app = typer.Typer(
     name="tocsin",
@@ -29,6 +30,8 @@ app.add_typer(maintenance.app, name="maintenance", rich_help_panel=_HAND)
 app.add_typer(draft.app, name="draft", rich_help_panel=_HAND)
 app.add_typer(subscriber.app, name="subscriber", rich_help_panel=_HAND)
 app.command("audience", rich_help_panel=_HAND)(subscriber.audience)
+app.add_typer(log.app, name="log", rich_help_panel=_RECORD)
+app.command("replay", rich_help_panel=_RECORD)(replay_command)
 
 
 def _version(*, wanted: bool) -> None:
