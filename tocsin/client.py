@@ -105,8 +105,8 @@ def problem_lines(response: httpx.Response) -> list[str]:
     lines = [f"{error.get('field', '?')}: {error.get('message', '')}" for error in _objects(errors)]
     if lines:
         return lines
-    said = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
-    return [": ".join(said) or f"the server answered {response.status_code}"]
+    title, detail = problem.get("title") or "refused", problem.get("detail")
+    return [f"{title}: {detail}" if detail else f"{title} ({response.status_code})"]
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

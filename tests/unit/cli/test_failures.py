@@ -23,11 +23,11 @@ PROBLEMS: list[tuple[int, Any, str, list[str]]] = [
     ),
     (401, {"title": "Who are you?", "detail": "Send a token."}, "application/problem+json", ["Who are you?: Send a token."]),
     (409, {"title": "Ignored", "detail": "it is resolved"}, "application/problem+json; charset=utf-8", ["Ignored: it is resolved"]),
-    (503, {"status": 503}, "application/problem+json", ["the server answered 503"]),
+    (503, {"status": 503}, "application/problem+json", ["refused (503)"]),
     (502, b"<h1>Bad gateway</h1>", "text/html", ["the server answered 502 Bad Gateway"]),
     (500, b"{not json", "application/json", ["the server answered 500 Internal Server Error"]),
     (400, ["odd"], "application/json", ["the server answered 400 Bad Request"]),
-    (400, {"errors": "odd", "title": 7}, "application/json", ["7"]),
+    (400, {"errors": "odd", "title": 7}, "application/json", ["7 (400)"]),
 ]  # fmt: skip
 
 
