@@ -96,9 +96,9 @@ class Events(Reading):
     async def ignored(self, page: str, after: After = None, limit: Limit = 100) -> IgnoredList:
         """Return the events that had no effect, and why."""
         self.view(page)
-        behind = "" if not after else decode_cursor(after, 1)[0]
+        behind = "" if not after else decode_cursor(after, 2)[1]
         rows = sorted(row for row in self.deps.board.ignored(page).items() if row[0] > behind)
-        shown, following = page_of(rows, limit, lambda row: encode_cursor(row[0]))
+        shown, following = page_of(rows, limit, lambda row: encode_cursor("ignored", row[0]))
         return IgnoredList(ignored=[IgnoredShape(event=event, reason=why) for event, why in shown], next=following)
 
     def unrouted(self, page: str) -> UnroutedList:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Security
@@ -73,7 +73,8 @@ def decode_cursor(cursor: str, parts: int) -> list[str]:
         found = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().split(".")
     except ValueError:  # not ASCII, not base64, not UTF-8
         found = []
-    if len(found) != parts:
+    # The decoder passes over what it does not know: only what encodes to the same was made here.
+    if len(found) != parts or encode_cursor(*found) != cursor:
         raise bad_cursor()
     return found
 
@@ -100,11 +101,7 @@ def page_of(rows: Sequence[T], limit: int, cursor: Callable[[T], str]) -> tuple[
 def window(first: date | None, last: date | None, today: date) -> tuple[date, date]:
     """Return the days that are asked for; raises ProblemError 400 for none at all or too many."""
     last = today if last is None else last
-    first = (
-        max(date.min + timedelta(days=DEFAULT_DAYS), last) - timedelta(days=DEFAULT_DAYS - 1)
-        if first is None
-        else first
-    )
+    first = date.fromordinal(max(1, last.toordinal() - DEFAULT_DAYS + 1)) if first is None else first
     if first > last:
         raise invalid("query.from", "is after `to`")
     if (last - first).days >= MOST_DAYS:
