@@ -23,9 +23,13 @@ def mailbox(
     from tocsin.demo.sidecar import Sidecar  # noqa: PLC0415 -- as above
 
     try:
-        with bound(_LOOPBACK, smtp_port, or_any=False) as smtp, bound(_LOOPBACK, port, or_any=False) as web:
-            with until_stopped(), Sidecar(Mailbox(), smtp, web, _PAGE):
-                print(f"mail to smtp://{_LOOPBACK}:{smtp_port} is read at {url_of(_LOOPBACK, port)}", flush=True)
-                threading.Event().wait()
+        with (
+            bound(_LOOPBACK, smtp_port, or_any=False) as smtp,
+            bound(_LOOPBACK, port, or_any=False) as web,
+            until_stopped(),
+            Sidecar(Mailbox(), smtp, web, _PAGE),
+        ):
+            print(f"mail to smtp://{_LOOPBACK}:{smtp_port} is read at {url_of(_LOOPBACK, port)}", flush=True)
+            threading.Event().wait()
     except PortTakenError as error:
         raise FailedError(str(error)) from error

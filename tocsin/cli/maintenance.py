@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.vocabulary import MaintenanceStatus
 from tocsin.cli.arguments import read_cells, read_time, written
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
@@ -15,6 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="Announce, start and complete maint
 MaintenanceArgument = Annotated[
     str, typer.Argument(metavar="MAINTENANCE", help="Its id, as `tocsin maintenance list` shows it.")
 ]
+BodyOption = Annotated[str | None, typer.Option("--body", help="The message; absent: a plain one.")]
 
 
 @app.command("schedule")
@@ -42,24 +42,18 @@ def schedule(
 
 @app.command("start")
 @posting
-def start(
-    desk: Desk,
-    maintenance: MaintenanceArgument,
-    body: Annotated[str, typer.Option("--body", help="The message.")] = "The maintenance has begun.",
-) -> None:
-    """Say that it has begun: its cells show maintenance and their alerts stay silent."""
-    _update(desk, maintenance, MaintenanceStatus.IN_PROGRESS, body)
+def start(desk: Desk, maintenance: MaintenanceArgument, body: BodyOption = None) -> None:
+    """Say that it has begun, before its time: its cells show maintenance and their alerts stay silent."""
+    answer = desk.post("maintenances", maintenance, "start", body={"body": body})
+    desk.answer(answer.document, lambda _: print(f"maintenance {maintenance} has begun"))
 
 
 @app.command("complete")
 @posting
-def complete(
-    desk: Desk,
-    maintenance: MaintenanceArgument,
-    body: Annotated[str, typer.Option("--body", help="The message.")] = "The maintenance is completed.",
-) -> None:
-    """Say that it is over."""
-    _update(desk, maintenance, MaintenanceStatus.COMPLETED, body)
+def complete(desk: Desk, maintenance: MaintenanceArgument, body: BodyOption = None) -> None:
+    """Say that it is over, before its time."""
+    answer = desk.post("maintenances", maintenance, "complete", body={"body": body})
+    desk.answer(answer.document, lambda _: print(f"maintenance {maintenance} is completed"))
 
 
 @app.command("list")
@@ -67,11 +61,6 @@ def complete(
 def list_maintenances(desk: Desk) -> None:
     """List the page's maintenances."""
     desk.answer(desk.get("maintenances"), _show_list)
-
-
-def _update(desk: Desk, maintenance: str, status: MaintenanceStatus, body: str) -> None:
-    answer = desk.post("maintenances", maintenance, "updates", body={"status": status.value, "body": body})
-    desk.answer(answer.document, lambda _: print(f"maintenance {maintenance} is {status.value}"))
 
 
 def _show_list(document: Any) -> None:

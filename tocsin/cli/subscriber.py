@@ -1,5 +1,6 @@
 """``tocsin subscriber`` and ``tocsin audience``: who is told. It only speaks to the HTTP API."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,13 @@ from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove subscribers.")
+
+
+class Topic(StrEnum):
+    """What subscribers choose among."""
+
+    INCIDENT = Kind.INCIDENT.value
+    MAINTENANCE = Kind.MAINTENANCE.value
 
 
 @app.command("add")
@@ -23,7 +31,7 @@ def add(
         typer.Option("--cell", metavar="CELL", help="component[:region], once for each; absent: everything."),
     ] = None,
     min_impact: Annotated[Impact | None, typer.Option("--min-impact", help="The least that matters.")] = None,
-    kind: Annotated[list[Kind] | None, typer.Option("--kind", help="incident or maintenance; absent: both.")] = None,
+    kind: Annotated[list[Topic] | None, typer.Option("--kind", help="What to hear of; absent: both.")] = None,
     *,
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="Active at once, without a mail that asks; needs an operator's token.")
