@@ -1,0 +1,26 @@
+"""The command API put together: ``/api/v1/pages/{page}/...``, and what people click."""
+
+from fastapi import APIRouter
+
+from producers.commands.deps import CommandDeps
+from producers.commands.desk import Desk
+from producers.commands.drafts import Drafts
+from producers.commands.forms import Forms
+from producers.commands.incidents import Incidents
+from producers.commands.maintenances import Maintenances
+from producers.commands.sign_up import SignUps
+from producers.commands.subscribers import Subscribers
+
+PREFIX = "/api/v1/pages/{page}"
+
+
+def commands_router(deps: CommandDeps) -> APIRouter:
+    """Return every route that changes something by hand."""
+    desk = Desk(deps)
+    sign_ups = SignUps(desk)
+    subscribers = Subscribers(desk, sign_ups)
+    router = APIRouter()
+    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers):
+        router.include_router(part.routes(), prefix=PREFIX)
+    router.include_router(Forms(desk, sign_ups, subscribers).routes())
+    return router

@@ -1,0 +1,195 @@
+"""Sign-ups and what ends them: keys first, then events. Knows no HTTP and no mail.
+
+The answer to a stranger is the same whether an address is known or not: each sign-up is a new subscriber, and the one
+that is confirmed replaces the others of its address.
+"""
+
+import asyncio
+import logging
+import secrets
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from producers.commands.addresses import Address, Sealed
+from producers.commands.desk import Desk, unavailable, used_otherwise
+from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, SubscriberRemoved
+from schemas.ids import derive
+from streams.keys.vault import ErasedError, Vault
+from streams.runtime.links import Ticket
+from streams.runtime.problems import ProblemError, not_found
+from streams.runtime.signup import confirmation
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A sign-up: ``id`` is random, or depends on the sender's key (``keyed``) so that its repeat is found."""
+
+    id: str
+    keyed: bool
+    page: str
+    address: Address
+    filter: Filter
+    confirmed: bool
+    operator: str | None
+
+    @property
+    def subscriber(self) -> str:
+        """The id of the subscriber; it says nothing of the address."""
+        return derive("subscriber", self.id)
+
+    @property
+    def actor(self) -> str:
+        """Who signs up."""
+        return self.operator or f"subscriber:{self.subscriber}"
+
+
+@dataclass(frozen=True)
+class SignedUp:
+    """A subscriber that was added; ``secret`` is empty but for webhooks."""
+
+    subscriber: str
+    confirmed: bool
+    secret: str
+
+
+class SignUps:
+    """Adds, confirms, removes and erases subscribers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._confirming = asyncio.Lock()
+
+    async def add(self, wish: Wish) -> SignedUp:
+        """Add a subscriber; raises ProblemError 422 for a key that was used for something else."""
+        before = await self._desk.find(_added_id(wish)) if wish.keyed else None
+        return await self._added(wish) if before is None else await self._repeated(before, wish)
+
+    async def confirm(self, ticket: Ticket) -> None:
+        """Make a subscriber active in place of the others of its address; raises ProblemError 410.
+
+        Whoever follows an old link again changes nothing: a sign-up that was replaced must not replace its successor.
+        """
+        page, subscriber = ticket.page, ticket.subscriber
+        async with self._confirming:
+            if not await self._has_key(subscriber) or await self._desk.find(_left_id(page, subscriber)):
+                raise ProblemError(410, "No longer valid", "This subscription has ended. Please sign up again.")
+            if await self._desk.find(derive("confirm", page, subscriber)) or await self._is_replaced(page, subscriber):
+                return
+            now = self._desk.deps.clock()
+            await self._desk.publish(await _unlocked(confirmation, self._vault, page, subscriber, now))
+
+    async def leave(self, ticket: Ticket) -> None:
+        """Remove a subscriber at its own wish; doing it again does no harm."""
+        page, subscriber = ticket.page, ticket.subscriber
+        removed = SubscriberRemoved(subscriber, "unsubscribed")
+        await self._desk.publish([self._event(_left_id(page, subscriber), page, f"subscriber:{subscriber}", removed)])
+
+    async def erase(self, page: str, subscriber: str, actor: str) -> None:
+        """Erase a person: this subscriber and all others of the same address. Raises ProblemError 404."""
+        if not await self._has_key(subscriber):
+            raise not_found("subscriber")
+        # The one that was named goes last: until then a repeat finds the others.
+        everyone = [*await _unlocked(self._vault.siblings, subscriber), subscriber]
+        await self._desk.publish(
+            [self._event(derive("erase", page, one), page, actor, SubscriberRemoved(one, "erased")) for one in everyone]
+        )
+        for one in everyone:
+            await _unlocked(self._vault.erase, one)
+
+    @property
+    def _vault(self) -> Vault:
+        return self._desk.deps.vault
+
+    async def _added(self, wish: Wish) -> SignedUp:
+        plain = Sealed(wish.address.text, _new_secret() if wish.address.channel == "webhook" else "")
+        sealed = await _unlocked(self._seal, wish, msgspec.json.encode(plain))
+        subscriber = wish.subscriber
+        data = SubscriberAdded(
+            subscriber,
+            wish.address.channel,
+            sealed,
+            wish.filter,
+            wish.confirmed,
+            "operator" if wish.operator else "public",
+        )
+        events = [self._event(_added_id(wish), wish.page, wish.actor, data)]
+        if wish.confirmed:
+            events += await self._replacing(wish)
+        [(_, duplicate), *_] = await self._desk.publish(events)
+        if duplicate and (first := await self._desk.find(_added_id(wish))) is not None:
+            return await self._repeated(first, wish)
+        return SignedUp(subscriber, wish.confirmed, plain.secret)
+
+    async def _repeated(self, before: AnyEvent, wish: Wish) -> SignedUp:
+        data = before.data
+        assert isinstance(data, SubscriberAdded), "its id is made of a subscriber's"
+        try:
+            plain = await _unlocked(self._vault.open, data.subscriber, data.address)
+        except ErasedError:
+            raise ProblemError(410, "No longer there", "This subscriber was erased.") from None
+        known = msgspec.json.decode(plain, type=Sealed)
+        said = (data.channel, known.address, data.filter, data.confirmed)
+        if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed):
+            raise used_otherwise()
+        return SignedUp(data.subscriber, data.confirmed, known.secret)
+
+    def _seal(self, wish: Wish, plain: bytes) -> bytes:
+        self._vault.create(wish.subscriber, wish.address.lookup(wish.page))
+        return self._vault.seal(wish.subscriber, plain)
+
+    async def _replacing(self, wish: Wish) -> list[AnyEvent]:
+        """Return what removes the others of an address that an operator vouches for."""
+        now = self._desk.deps.clock()
+        made = await _unlocked(confirmation, self._vault, wish.page, wish.subscriber, now)
+        removals = [event for event in made if isinstance(event.data, SubscriberRemoved)]
+        return [msgspec.structs.replace(event, actor=wish.actor) for event in removals]
+
+    async def _is_replaced(self, page: str, subscriber: str) -> bool:
+        for other in await _unlocked(self._vault.siblings, subscriber):
+            if await self._desk.find(derive("replace", page, subscriber, other)) is not None:
+                return True
+        return False
+
+    async def _has_key(self, subscriber: str) -> bool:
+        try:
+            await _unlocked(self._vault.seal, subscriber, b"")
+        except ErasedError:
+            return False
+        return True
+
+    def _event(self, identifier: str, page: str, actor: str, data: EventData) -> AnyEvent:
+        now = self._desk.deps.clock()
+        return Event(identifier, page, now, now, actor, None, None, False, data)
+
+
+async def _unlocked(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask the key store, which may wait for the disk; raises ErasedError, and ProblemError 503 for whatever ails it."""
+    try:
+        return await asyncio.to_thread(ask, *args, **kwargs)
+    except ErasedError:
+        raise
+    except Exception as error:  # a store that fails is no fault of the request: nothing was stored, try again
+        _log.error("the key store failed: %s", type(error).__name__)
+        raise unavailable() from error
+
+
+def _new_secret() -> str:
+    """Return a signing secret as Standard Webhooks writes it."""
+    return "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+
+
+def _added_id(wish: Wish) -> str:
+    return derive("subscribe", wish.page, wish.subscriber)
+
+
+def _left_id(page: str, subscriber: str) -> str:
+    return derive("unsubscribe", page, subscriber)
