@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -19,8 +20,11 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         self._samplers: list[Sampler] = []
+        self._exposing = Lock()
 
-        self.appended = Counter("tocsin_records_appended", "Records appended to the log.", ["topic"], registry=registry)
+        self.appended = Counter(
+            "tocsin_records_appended", "Records appended to the log since the process began.", registry=registry
+        )
         self.log_waiting = Gauge(
             "tocsin_log_jobs_waiting",
             "Jobs that wait for the log's writer; at 2000 senders are told to come back.",
@@ -53,7 +57,7 @@ class Metrics:
         )
         self.oldest_unsent = Gauge(
             "tocsin_oldest_unsent_seconds",
-            "Age of the oldest notification that is due and not sent yet; 0 without one.",
+            "For how long the oldest notification that may be sent waits for it; 0 without one.",
             registry=registry,
         )
         self.requests = Counter(
@@ -76,6 +80,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus scrapes (``CONTENT_TYPE``). May block as long as its samplers do."""
-        for sampler in self._samplers:
-            sampler()
-        return generate_latest(self.registry)
+        with self._exposing:
+            for sampler in self._samplers:
+                sampler()
+            return generate_latest(self.registry)

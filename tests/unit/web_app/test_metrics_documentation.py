@@ -12,7 +12,9 @@ _ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|(?: (.*?))? \| (.+) \|$")
 
 
 def test_every_metric_is_listed_and_every_listed_one_exists() -> None:
-    listed = [match.groups(default="") for line in DOCUMENT.read_text("utf-8").splitlines() if (match := _ROW.match(line))]
+    listed = [
+        match.groups(default="") for line in DOCUMENT.read_text("utf-8").splitlines() if (match := _ROW.match(line))
+    ]
     defined = []
     for metric in vars(Metrics()).values():
         if isinstance(metric, MetricWrapperBase):
