@@ -50,6 +50,7 @@ from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels
 from tocsin.folder import FolderInUseError
 from tocsin.http import application
+from tocsin.pages_api import pages_router
 
 _DRAIN_SECONDS = 15
 _SWITCH_SECONDS = 0.001
@@ -161,6 +162,7 @@ class Server:
             intake_router(self._intake_deps()),
             commands_router(self._command_deps()),
             catalogue_router(self._backend, self._access, self._page),
+            pages_router(self._backend.board, self._access),
             web_router(self._web),
         ]
         app = RequestCounter(application(routers, self, self._answer), self._metrics)

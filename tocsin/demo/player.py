@@ -65,7 +65,6 @@ class Player:
 
         Raises DemoError where a mail does not come, ClientError where the server refuses something.
         """
-        self._expected.update(self._mailbox.counts())
         started = time.monotonic()
         shift = Shift(self._recording.began, datetime.now(UTC), speed)
         for step in self._recording.steps:
@@ -77,15 +76,6 @@ class Player:
             self._wait_for_mails(step)
             narrator.step(step, result)
         return True
-
-    def surplus(self) -> list[str]:
-        """Return the names of those who got another number of mails than the recording says."""
-        counts = self._mailbox.counts()
-        return [
-            person.name
-            for person in self._recording.cast
-            if counts.get(person.email, 0) != self._expected[person.email]
-        ]
 
     def _until(self, at: float, started: float, shift: Shift) -> Iterator[float]:
         """Wait until a step is due; yield how far the recording is meanwhile, in minutes."""

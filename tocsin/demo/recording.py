@@ -75,6 +75,10 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How long it took."""
         return self.steps[-1].at
 
+    def mails_to(self, name: str) -> int:
+        """Return how many mails somebody of the cast gets."""
+        return sum(name in step.tells for step in self.steps)
+
 
 def load_recording() -> Recording:
     """Load the recording that comes with the package."""

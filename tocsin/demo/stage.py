@@ -45,9 +45,10 @@ class Options:
 
 @dataclass
 class Outcome:
-    """How it went; ``problem`` is empty if all went as recorded."""
+    """How it went; ``problem`` is empty if all went as recorded, or as far as it was played."""
 
     problem: str = ""
+    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Stage:
     mailbox_url: str
     mailbox: Mailbox
     console: Console
+    recording: Recording
     outcome: Outcome = field(default_factory=Outcome)
 
 
@@ -77,10 +79,13 @@ def run(options: Options, environment: Mapping[str, str], console: Console) -> O
         )
         page_url, mailbox_url = url_of(options.host, port), url_of(options.host, port_of(web))
         own = _environment(environment, page_url, port_of(smtp))
-        stage = Stage(options, load_example(own), page_url, mailbox_url, Mailbox(), console)
+        stage = Stage(options, load_example(own), page_url, mailbox_url, Mailbox(), console, load_recording())
         parts.enter_context(Sidecar(stage.mailbox, smtp, web, page_url))
         with _performance(stage) as begin, until_stopped():
             server.run(stage.config, folder, options.host, port, own, on_ready=begin)
+        # The server has sent what it had to send, so that a mail too many is seen, however late it comes.
+        if options.once and not stage.outcome.problem:
+            stage.outcome.problem = _verdict(stage)
         return stage.outcome
 
 
@@ -122,7 +127,7 @@ def _player(stage: Stage, clients: ExitStack) -> Player:
         client(None), client(_token(stage.config, Role.OPERATOR)), client(_token(stage.config, Role.APPROVER))
     )
     tokens = {source.id: source.secrets[0].get_secret_value() for source in stage.config.sources}
-    return Player(load_recording(), stage.config.page.id, desks, tokens, stage.mailbox)
+    return Player(stage.recording, stage.config.page.id, desks, tokens, stage.mailbox)
 
 
 def _token(config: Config, role: Role) -> str:
@@ -131,41 +136,46 @@ def _token(config: Config, role: Role) -> str:
 
 def _perform(stage: Stage, player: Player) -> None:
     """Play in a thread of its own: what goes wrong ends the demo, since nobody would look at the thread."""
-    recording = load_recording()
     try:
-        finished = _play(stage, player, recording)
+        stage.outcome.finished = _play(stage, player)
     except (ClientError, DemoError) as error:
-        stage.outcome.problem = str(error)
-        finished = False
-    if stage.options.once or (stage.outcome.problem and not finished):
+        stage.outcome.problem = f"the demo cannot go on: {error}"
+    if stage.options.once or stage.outcome.problem:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _play(stage: Stage, player: Player, recording: Recording) -> bool:
-    with Narrator(stage.console, recording.minutes) as narrator:
+def _play(stage: Stage, player: Player) -> bool:
+    minutes = stage.recording.minutes
+    with Narrator(stage.console, minutes) as narrator:
         narrator.say(f"{stage.config.page.name}: {stage.page_url}   mailbox: {stage.mailbox_url}")
-        narrator.say(f"An outage of {recording.minutes} minutes, {stage.options.speed:g} times as fast. Watch both.\n")
+        narrator.say(f"An outage of {minutes} minutes, {stage.options.speed:g} times as fast. Watch both.\n")
         player.subscribe()
         if not player.play(narrator, stage.options.speed):
             return False
-        _tell_the_end(stage, player, recording, narrator)
+        _tell_the_end(stage, narrator)
     return True
 
 
-def _tell_the_end(stage: Stage, player: Player, recording: Recording, narrator: Narrator) -> None:
+def _verdict(stage: Stage) -> str:
+    """Return what is wrong with what the cast was told, empty if nothing is."""
+    if not stage.outcome.finished:
+        return "stopped before the outage was over"
+    counts = stage.mailbox.counts()
+    wrong = [one.name for one in stage.recording.cast if counts.get(one.email, 0) != stage.recording.mails_to(one.name)]
+    return f"another number of mails than recorded: {', '.join(wrong)}" if wrong else ""
+
+
+def _tell_the_end(stage: Stage, narrator: Narrator) -> None:
     narrator.say()
-    for line in summary(recording.cast, stage.mailbox.counts(), stage.page_url, stage.mailbox_url):
+    for line in summary(stage.recording.cast, stage.mailbox.counts(), stage.page_url, stage.mailbox_url):
         narrator.say(line)
-    if (wrong := player.surplus()) and stage.options.once:
-        stage.outcome.problem = f"another number of mails than recorded: {', '.join(wrong)}"
-    if not stage.options.once:
-        source = stage.config.sources[0]
-        token = _token(stage.config, Role.APPROVER)
-        for line in suggestions(
-            stage.page_url, stage.config.page.id, token, source.id, source.secrets[0].get_secret_value()
-        ):
-            narrator.say(line)
-        narrator.say("It runs until Ctrl-C.")
+    if stage.options.once:
+        return
+    source = stage.config.sources[0]
+    own, foreign = _token(stage.config, Role.APPROVER), source.secrets[0].get_secret_value()
+    for line in suggestions(stage.page_url, stage.config.page.id, own, source.id, foreign):
+        narrator.say(line)
+    narrator.say("It runs until Ctrl-C.")
 
 
 __all__ = ["Options", "Outcome", "PortTakenError", "run"]
