@@ -55,12 +55,16 @@ class ChangeStream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
-        board.listen(self._from_another_thread)
+        board.listen(lambda _: self._from_another_thread(self._wake))
 
     def close(self) -> None:
         """End all streams: to be called from the loop before the server waits for its connections to end."""
         self._closed.set()
         self._wake()
+
+    def close_from_another_thread(self) -> None:
+        """Do the same from outside the loop."""
+        self._from_another_thread(self.close)
 
     def open(self, page: str, last: str | None) -> "EventStream":
         """Return the response of one browser that has seen version ``last``; raises ProblemError 503 beyond the bound."""
@@ -88,12 +92,12 @@ class ChangeStream:
         view = self._board.view(page)
         return "" if view is None else f"{view.version}.{view.updated_at}"
 
-    def _from_another_thread(self, page: str) -> None:
+    def _from_another_thread(self, action: Callable[[], None]) -> None:
         loop = self._loop
         if loop is None or loop.is_closed():
-            return
+            return  # nobody ever listened, or nobody does any more
         with suppress(RuntimeError):  # the loop may end at this very moment, and its browsers with it
-            loop.call_soon_threadsafe(self._wake)
+            loop.call_soon_threadsafe(action)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
