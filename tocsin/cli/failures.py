@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 from tocsin.client import ClientError
-from tocsin.config import ConfigError
 
 
 class FailedError(Exception):
@@ -26,7 +25,7 @@ class Group(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (FailedError, ClientError, ConfigError) as error:
+        except (FailedError, ClientError) as error:
             fail(str(error))
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe went away, as `| head` does; typer sees to it
