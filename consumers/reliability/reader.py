@@ -26,8 +26,8 @@ class UptimeReader:
 
     def days(self, page: str, cells: Iterable[Cell], first: date, last: date, now: Micros) -> list[DayUptime]:
         """Return the UTC days from ``first`` to ``last`` for all of ``cells`` together, as they stand at ``now``."""
-        past = self._past.past(page, first, last)
-        return _days([cell.key for cell in cells], past, _window(first, last), now)
+        window = _Window(first, last, now)
+        return window.of([cell.key for cell in cells], self._past.past(page, first, last))
 
     def uptime_of_page(self, view: PageView, now: Micros, days: int = DAYS) -> Uptime:
         """Return the last ``days`` UTC days of every leaf component; the same picture is computed once a minute."""
@@ -39,63 +39,55 @@ class UptimeReader:
 
     def _of_page(self, view: PageView, now: Micros, days: int) -> Uptime:
         last = day_of(now)
-        window = _window(last - timedelta(days=days - 1), last)
-        past = self._past.past(view.page, window[0], last)
-        calm = [_calm(day, now) for day in window]
-        found: dict[str, Sequence[DayUptime]] = {}
-        for leaf in Tree(view.components).leaves(None):
-            keys = [cell.key for cell in leaf.cells]
-            spotless = all(_is_spotless(past, key, window[0]) for key in keys)
-            found[leaf.definition.component] = calm if spotless else _days(keys, past, window, now)
+        first = last - timedelta(days=days - 1)
+        window, past = _Window(first, last, now), self._past.past(view.page, first, last)
+        leaves = Tree(view.components).leaves(None)
+        return {leaf.definition.component: window.of([cell.key for cell in leaf.cells], past) for leaf in leaves}
+
+
+class _Window:
+    """Some days up to ``now``. Most cells are there and operational on most of them: those days are made once."""
+
+    def __init__(self, first: date, last: date, now: Micros) -> None:
+        self._days = [first + timedelta(days=rank) for rank in range((last - first).days + 1)]
+        self._begin, self._end = start_of(first), min(start_of(last) + DAY, now)
+        self._whole = dict(split(self._begin, self._end))
+        self._calm = [_day(day, [self._whole.get(day, 0)], [], 0.0) for day in self._days]
+
+    def of(self, cells: Sequence[str], past: Past) -> list[DayUptime]:
+        """Return the days of all of ``cells`` together."""
+        known = [(history, past.lost.get(cell, {})) for cell in cells if (history := past.cells.get(cell)) is not None]
+        observed = [self._observed(history) for history, _ in known]
+        lost = [self._lost(history, closed) for history, closed in known]
+        settled = bool(known) and all(found is self._whole for found in observed)
+        special = set(chain.from_iterable(lost)) if settled else set(self._days)
+        days = list(self._calm)
+        for rank, day in enumerate(self._days):
+            if day in special:
+                spans = [found.get(day, 0) for found in observed]
+                days[rank] = _day(day, spans, [found.get(day, {}) for found in lost], past.weight)
+        return days
+
+    def _observed(self, history: CellHistory) -> Mapping[date, Micros]:
+        """Return for how long the cell was on the page on each day."""
+        if len(history.known) == 1 and history.is_known and history.known[0].start <= self._begin:
+            return self._whole
+        found: dict[date, Micros] = {}
+        for period in history.known:
+            end = self._end if period.end is None else min(period.end, self._end)
+            for day, span in split(max(period.start, self._begin), end):
+                found[day] = found.get(day, 0) + span
         return found
 
-
-def _window(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=rank) for rank in range((last - first).days + 1)]
-
-
-def _is_spotless(past: Past, cell: str, first: date) -> bool:
-    """Whether the cell was known and operational all the time: most are, and share one list of days."""
-    history = past.cells.get(cell)
-    if history is None or history.status is not CellStatus.OPERATIONAL or cell in past.lost:
-        return False
-    return len(history.known) == 1 and history.is_known and history.known[0].start <= start_of(first)
-
-
-def _calm(day: date, now: Micros) -> DayUptime:
-    return DayUptime(day, {CellStatus.OPERATIONAL: min(DAY, now - start_of(day)) // _SECOND}, 1.0)
-
-
-def _days(cells: Sequence[str], past: Past, window: Sequence[date], now: Micros) -> list[DayUptime]:
-    known = [(history, past.lost.get(cell, {})) for cell in cells if (history := past.cells.get(cell)) is not None]
-    observed = [_observed(history, window, now) for history, _ in known]
-    lost = [_lost(history, days, window, now) for history, days in known]
-    return [
-        _day(day, [by_day.get(day, 0) for by_day in observed], [by_day.get(day, {}) for by_day in lost], past.weight)
-        for day in window
-    ]
-
-
-def _observed(history: CellHistory, window: Sequence[date], now: Micros) -> dict[date, Micros]:
-    """Return for how long the cell was on the page on each day."""
-    begin, end = start_of(window[0]), min(start_of(window[-1]) + DAY, now)
-    found: dict[date, Micros] = {}
-    for period in history.known:
-        until = end if period.end is None else min(period.end, end)
-        for day, span in split(max(period.start, begin), until):
-            found[day] = found.get(day, 0) + span
-    return found
-
-
-def _lost(history: CellHistory, closed: Mapping[date, Lost], window: Sequence[date], now: Micros) -> dict[date, Lost]:
-    """Return the lost time of each day, with what is still running."""
-    found = dict(closed)
-    if history.is_known and history.status is not CellStatus.OPERATIONAL:
-        begin, end = start_of(window[0]), min(start_of(window[-1]) + DAY, now)
-        for day, span in islice(split(max(history.since, begin), end), _MOST_DAYS):
+    def _lost(self, history: CellHistory, closed: Mapping[date, Lost]) -> Mapping[date, Lost]:
+        """Return the lost time of each day, with what is still running."""
+        if not history.is_known or history.status is CellStatus.OPERATIONAL:
+            return closed
+        found = dict(closed)
+        for day, span in islice(split(max(history.since, self._begin), self._end), _MOST_DAYS):
             lost = found.get(day, {})
             found[day] = lost | {history.status: lost.get(history.status, 0) + span}
-    return found
+        return found
 
 
 def _day(day: date, observed: Sequence[Micros], lost: Sequence[Lost], weight: float) -> DayUptime:
