@@ -6,13 +6,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.events import AnyEvent, ComponentDefined, Micros, Rule
+from schemas.events import AnyEvent, Micros, Rule
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, IncidentStatus, Publish
 from streams.domain import page as facts
 from streams.domain.groups import Group, cell_of, effects_of, group_key, standing, weigh, with_told
-from streams.domain.model import Draft
+from streams.domain.model import Component, Draft
 from streams.domain.processor import Output
+from streams.domain.routing import Layout
 from streams.domain.speech import Speech
 from streams.domain.state import State
 from streams.domain.wording import Named, Words, clock_time, in_words
@@ -24,9 +25,13 @@ APPROVAL, DELAY = "approval", "delay"
 SECOND = 1_000_000
 
 
-def definitions(state: State, page: str) -> Mapping[str, ComponentDefined]:
-    """Return the page's components by id."""
-    return {key: component.definition for key, component in state[facts.COMPONENTS].items(page)}
+def layout(state: State, page: str) -> Layout:
+    """Return the page's components and cells."""
+    return state[facts.COMPONENTS].derived(page, _layout)
+
+
+def _layout(components: Mapping[str, Component]) -> Layout:
+    return Layout({key: component.definition for key, component in components.items()})
 
 
 def rule_named(state: State, page: str, name: str) -> Rule | None:

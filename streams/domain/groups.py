@@ -10,6 +10,8 @@ from schemas.events import Cell, Effect, Micros
 from schemas.vocabulary import STATUS_RANK, CellStatus
 from streams.domain.rollup import worst
 
+_NONE: dict[CellStatus, int] = {}
+
 
 class Group(msgspec.Struct, frozen=True):
     """An open matter. ``origin`` is its first episode; attachments of an earlier matter have another.
@@ -24,7 +26,7 @@ class Group(msgspec.Struct, frozen=True):
     component: str
     origin: str
     started_at: Micros
-    live: dict[str, dict[str, int]]
+    live: dict[str, dict[CellStatus, int]]
     told: dict[str, CellStatus]
     muted: dict[str, CellStatus]
     incident: str | None
@@ -68,32 +70,40 @@ def detach(group: Group, cells: list[str], status: CellStatus) -> Group:
 def _count(group: Group, cells: list[str], status: CellStatus, by: int) -> Group:
     live = dict(group.live)
     for cell in cells:
-        counts = dict(live.get(cell, {}))
-        counts[status] = counts.get(status, 0) + by
-        live[cell] = {name: count for name, count in counts.items() if count > 0}
-        if not live[cell]:
-            del live[cell]
+        counts = dict(live.get(cell, _NONE))
+        count = counts.get(status, 0) + by
+        if count > 0:
+            counts[status] = count
+        else:
+            counts.pop(status, None)
+        if counts:
+            live[cell] = counts
+        else:
+            live.pop(cell, None)
     return replace(group, live=live)
 
 
 def standing(group: Group) -> dict[str, CellStatus]:
     """Return the worst status that running episodes give each cell."""
-    return {cell: worst(CellStatus(status) for status in counts) for cell, counts in group.live.items()}
+    return {cell: worst(counts) if len(counts) > 1 else next(iter(counts)) for cell, counts in group.live.items()}
 
 
 def weigh(group: Group) -> Weighing:
     """Compare what runs with what was told or muted."""
-    now = standing(group)
-    worse, better = {}, {}
-    for cell in sorted(now.keys() | group.told.keys()):
+    now, told, muted = standing(group), group.told, group.muted
+    worse: dict[str, CellStatus] = {}
+    better: dict[str, CellStatus] = {}
+    for cell in now.keys() | told.keys():
         status = now.get(cell, CellStatus.OPERATIONAL)
-        told = group.told.get(cell, CellStatus.OPERATIONAL)
-        muted = group.muted.get(cell, CellStatus.OPERATIONAL)
-        if STATUS_RANK[status] > max(STATUS_RANK[told], STATUS_RANK[muted]):
-            worse[cell] = status
-        elif STATUS_RANK[status] < STATUS_RANK[told]:
+        known = told.get(cell, CellStatus.OPERATIONAL)
+        if status is known:  # the ordinary case, asked for every alert
+            continue
+        rank = STATUS_RANK[status]
+        if rank < STATUS_RANK[known]:
             better[cell] = status
-    return Weighing(not now, worse, better)
+        elif rank > max(STATUS_RANK[known], STATUS_RANK[muted.get(cell, CellStatus.OPERATIONAL)]):
+            worse[cell] = status
+    return Weighing(not now, dict(sorted(worse.items())), dict(sorted(better.items())))
 
 
 def effects_of(cells: dict[str, CellStatus]) -> list[Effect]:

@@ -43,11 +43,49 @@ class Unrouted(msgspec.Struct, frozen=True):
 Routing: TypeAlias = Routed | Unrouted
 
 
-def route(rules: Iterable[Rule], components: Mapping[str, ComponentDefined], alarm: Alarm) -> Routing:
+class Layout:
+    """The components of a page and their cells, made for being asked by every alert."""
+
+    def __init__(self, components: Mapping[str, ComponentDefined]) -> None:
+        self._components = components
+        self._children: dict[str, list[str]] = {}
+        for name in sorted(components):
+            parent = components[name].parent
+            if parent is not None:
+                self._children.setdefault(parent, []).append(name)
+        self._found: dict[tuple[str, str | None], list[Cell]] = {}
+
+    def __contains__(self, component: str) -> bool:
+        return component in self._components
+
+    def cells(self, component: str, region: str | None) -> list[Cell]:
+        """Return the cells that ``component`` (a leaf, or a group: all below it) has in ``region`` (None: in all).
+
+        An unknown component, or a region where it does not run, has none.
+        """
+        found = self._found.get((component, region))
+        if found is None:
+            found = self._look(component, region, frozenset())
+            if found:  # what alerts may name is without end, what exists is not
+                self._found[component, region] = found
+        return found
+
+    def _look(self, component: str, region: str | None, above: frozenset[str]) -> list[Cell]:
+        own = self._components.get(component)
+        if own is None or component in above:
+            return []
+        if below := self._children.get(component):
+            return [cell for child in below for cell in self._look(child, region, above | {component})]
+        if region is None:
+            return [Cell(component, where) for where in own.regions] or [Cell(component)]
+        return [Cell(component, region)] if region in own.regions else []
+
+
+def route(rules: Iterable[Rule], layout: Layout, alarm: Alarm) -> Routing:
     """Return what the first matching rule says; the first match decides even where it leads nowhere."""
     for rule in rules:
         if _matches(rule, alarm):
-            return _follow(rule, components, alarm)
+            return _follow(rule, layout, alarm)
     return Unrouted("no rule matches")
 
 
@@ -61,7 +99,7 @@ def _matches(rule: Rule, alarm: Alarm) -> bool:
     return True
 
 
-def _follow(rule: Rule, components: Mapping[str, ComponentDefined], alarm: Alarm) -> Routing:
+def _follow(rule: Rule, layout: Layout, alarm: Alarm) -> Routing:
     status = rule.status.get(alarm.severity) or rule.status.get(ANY_SEVERITY)
     if status is None or status is CellStatus.OPERATIONAL:
         return Unrouted(f"rule {rule.id} has no status for the severity {alarm.severity}")
@@ -70,25 +108,9 @@ def _follow(rule: Rule, components: Mapping[str, ComponentDefined], alarm: Alarm
         region = None if rule.region is None else fill(rule.region, {"labels": alarm.labels})
     except TemplateFaultError as fault:
         return Unrouted(f"rule {rule.id}: {fault}")
-    if component not in components:
+    if component not in layout:
         return Unrouted(f"rule {rule.id} leads to the component {component!r}, which the page does not have")
-    cells = cells_of(components, component, region)
+    cells = layout.cells(component, region)
     if not cells:
         return Unrouted(f"rule {rule.id} leads to the region {region!r}, where {component} does not run")
     return Routed(rule, component, region, cells, status)
-
-
-def cells_of(components: Mapping[str, ComponentDefined], component: str, region: str | None) -> list[Cell]:
-    """Return the cells that ``component`` (a leaf, or a group: all below it) has in ``region`` (None: in all).
-
-    An unknown component, or a region where it does not run, has none.
-    """
-    own = components.get(component)
-    if own is None:
-        return []
-    below = sorted(child.component for child in components.values() if child.parent == component)
-    if below:
-        return [cell for child in below for cell in cells_of(components, child, region)]
-    if region is None:
-        return [Cell(component, where) for where in own.regions] or [Cell(component)]
-    return [Cell(component, region)] if region in own.regions else []

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 V = TypeVar("V")
+D = TypeVar("D")
 
 
 class Table(Protocol[V]):
@@ -25,6 +26,9 @@ class Table(Protocol[V]):
 
     def count(self, page: str) -> int:
         """Return how many values the page has."""
+
+    def derived(self, page: str, make: Callable[[Mapping[str, V]], D]) -> D:
+        """Return what ``make``, a pure function, makes of the page's values; made anew after one of them changed."""
 
 
 class TableSpec(msgspec.Struct, frozen=True):
@@ -52,6 +56,7 @@ class MemoryTable(Generic[V]):
         self._pages: dict[str, dict[str, V]] = {}
         self._changed: dict[tuple[str, str], V | None] = {}
         self._absent: set[tuple[str, str]] = set()
+        self._derived: dict[str, dict[Any, Any]] = {}
         self._load = load
 
     def get(self, page: str, key: str) -> V | None:
@@ -83,16 +88,26 @@ class MemoryTable(Generic[V]):
             rows = self._pages[page] = {}
         rows[key] = value
         self._changed[page, key] = value
+        if self._derived:
+            self._derived.pop(page, None)
 
     def delete(self, page: str, key: str) -> None:
         self._pages.get(page, {}).pop(key, None)
         self._changed[page, key] = None
+        self._derived.pop(page, None)
 
     def items(self, page: str) -> Iterator[tuple[str, V]]:
         return iter(self._pages.get(page, {}).items())
 
     def count(self, page: str) -> int:
         return len(self._pages.get(page, {}))
+
+    def derived(self, page: str, make: Callable[[Mapping[str, V]], D]) -> D:
+        known = self._derived.setdefault(page, {})
+        if make not in known:
+            known[make] = make(self._pages.get(page, {}))
+        found: D = known[make]
+        return found
 
     def pages(self) -> list[str]:
         """Return the pages that have or had values."""
@@ -105,6 +120,7 @@ class MemoryTable(Generic[V]):
     def fill(self, page: str, key: str, value: V) -> None:
         """Put a value that was loaded: it does not count as changed."""
         self._pages.setdefault(page, {})[key] = value
+        self._derived.pop(page, None)
 
     def drain(self) -> dict[tuple[str, str], V | None]:
         """Return what changed since the last call, None for what was deleted, and forget it."""
