@@ -92,14 +92,23 @@ class _PageIndex:
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.numbers: dict[str, int] = {}
-        self.filters: dict[int, Filter] = {}
+        self.active = BitMap()
         self.everything = BitMap()
         self.by_cell: dict[tuple[str, str | None], BitMap] = defaultdict(BitMap)
         self.by_kind: dict[Kind, BitMap] = defaultdict(BitMap)
         self.at_most: dict[Impact, BitMap] = {impact: BitMap() for impact in Impact}
 
+    def number(self, subscriber: str) -> int:
+        """Return a subscriber's number; a new one is numbered."""
+        number = self.numbers.get(subscriber)
+        if number is None:
+            number = self.numbers[subscriber] = len(self.ids)
+            self.ids.append(subscriber)
+        return number
+
     def bitmaps(self, wanted: Filter) -> Iterable[BitMap]:
         """Yield every bitmap that a subscriber with this filter is in."""
+        yield self.active
         if wanted.cells is None:
             yield self.everything
         else:
@@ -107,34 +116,31 @@ class _PageIndex:
                 yield self.by_cell[cell.component, cell.region]
         for kind in wanted.kinds:
             yield self.by_kind[kind]
-        for impact in Impact:
-            if IMPACT_RANK[impact] >= IMPACT_RANK[wanted.min_impact]:
-                yield self.at_most[impact]
+        least = IMPACT_RANK[wanted.min_impact]
+        for impact, bitmap in self.at_most.items():
+            if IMPACT_RANK[impact] >= least:
+                yield bitmap
 
 
 class AudienceIndex:
-    """Answers ``decide`` for all active subscribers of a page at once."""
+    """Answers ``decide`` for all active subscribers of a page at once.
+
+    It holds no filters, which weigh more than all the rest of it: whoever changes one says what it was.
+    """
 
     def __init__(self) -> None:
         self._pages: dict[str, _PageIndex] = defaultdict(_PageIndex)
-        # Most filters are alike: one object serves all who chose the same.
-        self._shared: dict[bytes, Filter] = {}
 
-    def set(self, page: str, subscriber: str, wanted: Filter | None) -> None:
-        """Give a subscriber this filter; None takes them out."""
+    def set(self, page: str, subscriber: str, wanted: Filter | None, before: Filter | None = None) -> None:
+        """Give a subscriber this filter in the place of the one that was set ``before``; None is no filter at all."""
+        if wanted == before:
+            return
         index = self._pages[page]
-        number = index.numbers.get(subscriber)
-        if number is None:
-            if wanted is None:
-                return
-            number = index.numbers[subscriber] = len(index.ids)
-            index.ids.append(subscriber)
-        before = index.filters.pop(number, None)
+        number = index.number(subscriber)
         if before is not None:
             for bitmap in index.bitmaps(before):
                 bitmap.discard(number)
         if wanted is not None:
-            index.filters[number] = wanted = self._share(wanted)
             for bitmap in index.bitmaps(wanted):
                 bitmap.add(number)
 
@@ -165,10 +171,7 @@ class AudienceIndex:
 
     def count(self, page: str) -> int:
         """Return the number of active subscribers."""
-        return len(self._pages[page].filters)
-
-    def _share(self, wanted: Filter) -> Filter:
-        return self._shared.setdefault(msgspec.msgpack.encode(wanted), wanted)
+        return len(self._pages[page].active)
 
     @staticmethod
     def _heavy(index: _PageIndex, among: BitMap, impact: Impact, kind: Kind) -> BitMap:

@@ -117,17 +117,23 @@ class SubscriberStage(FoldStage):
         self.index = AudienceIndex()
         table = self.tables[SUBSCRIBERS]
         for page in table.pages():
-            for key, subscriber in table.items(page):
-                self.index.set(page, key, subscriber.filter if subscriber.state == ACTIVE else None)
+            for key in table.rows(page):
+                self.index.set(page, key, self._wanted(page, key))
 
     def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        before = {
+            (event.page, event.data.subscriber): self._wanted(event.page, event.data.subscriber)
+            for event in events
+            if isinstance(event.data, _OF_SUBSCRIBERS)
+        }
         emitted = super().run(connection, events)
-        for event in events:
-            if isinstance(event.data, _OF_SUBSCRIBERS):
-                known = self.subscriber(event.page, event.data.subscriber)
-                wanted = known.filter if known is not None and known.state == ACTIVE else None
-                self.index.set(event.page, event.data.subscriber, wanted)
+        for (page, key), wanted in before.items():
+            self.index.set(page, key, self._wanted(page, key), wanted)
         return emitted
+
+    def _wanted(self, page: str, key: str) -> Filter | None:
+        known = self.subscriber(page, key)
+        return known.filter if known is not None and known.state == ACTIVE else None
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far."""
