@@ -36,9 +36,9 @@ class Narrator:
         """Print a line of plain text."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def passes(self, minutes: float, what: str = "") -> None:
-        """Move the progress line on to ``minutes`` of the recording."""
-        self._progress.update(self._task, completed=minutes, description=what, clock=clock(minutes))
+    def passes(self, minutes: float, mails: int) -> None:
+        """Move the progress line on to ``minutes`` of the recording; ``mails`` have arrived so far."""
+        self._progress.update(self._task, completed=minutes, clock=clock(minutes), description=f"{mails} mails")
 
     def step(self, step: Step, result: str) -> None:
         """Tell of a step that was played, and what came of it."""

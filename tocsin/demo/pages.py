@@ -24,8 +24,10 @@ _STYLES = {
     "background", "background-color", "border", "border-radius", "color", "display", "font", "font-size", "font-weight",
     "line-height", "margin", "max-width", "padding", "text-align", "text-decoration", "width",
 }  # fmt: skip
+_FRAME = "<!doctype html><meta charset=utf-8><body style='font: 16px/1.5 system-ui, sans-serif'>{}"
 _CLEANER = nh3.Cleaner(
     tags=_TAGS - {"img"},
+    clean_content_tags={"script", "style", "title"},
     attributes={**nh3.ALLOWED_ATTRIBUTES, "*": {"style"}},
     set_tag_attribute_values={"a": {"target": "_blank"}},
     url_schemes={"http", "https", "mailto"},
@@ -74,7 +76,7 @@ class _Pages:
 
     async def html(self, request: Request) -> Response:
         content = _CLEANER.clean(self._found(request).text("html"))
-        return HTMLResponse(f"<!doctype html><meta charset=utf-8>{content}", headers=_headers(_MAIL_POLICY))
+        return HTMLResponse(_FRAME.format(content), headers=_headers(_MAIL_POLICY))
 
     async def source(self, request: Request) -> Response:
         text = self._found(request).raw.decode("utf-8", "replace")

@@ -146,14 +146,15 @@ def _perform(stage: Stage, player: Player) -> None:
 
 def _play(stage: Stage, player: Player) -> bool:
     minutes = stage.recording.minutes
-    with Narrator(stage.console, minutes) as narrator:
-        narrator.say(f"{stage.config.page.name}: {stage.page_url}   mailbox: {stage.mailbox_url}")
-        narrator.say(f"An outage of {minutes} minutes, {stage.options.speed:g} times as fast. Watch both.\n")
-        player.subscribe()
-        if not player.play(narrator, stage.options.speed):
-            return False
+    narrator = Narrator(stage.console, minutes)
+    narrator.say(f"{stage.config.page.name}: {stage.page_url}   mailbox: {stage.mailbox_url}")
+    narrator.say(f"An outage of {minutes} minutes, {stage.options.speed:g} times as fast. Watch both.\n")
+    player.subscribe()
+    with narrator:
+        finished = player.play(narrator, stage.options.speed)
+    if finished:
         _tell_the_end(stage, narrator)
-    return True
+    return finished
 
 
 def _verdict(stage: Stage) -> str:

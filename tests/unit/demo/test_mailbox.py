@@ -93,12 +93,13 @@ def test_what_a_mail_says_is_text_on_the_page(post: Post) -> None:
         "<base href='//evil.example'>",
         "<svg onload=alert(1)>",
         "<link rel=stylesheet href='//evil.example'>",
+        "{0.__class__}",
     ],
 )
 def test_html_can_do_nothing(post: Post, html: str) -> None:
     post.send("ada@shop.example", html=f"<p>kept</p>{html}")
     answer = post.get("/mails/1/html")
-    shown = answer.text.removeprefix("<!doctype html><meta charset=utf-8>")
+    shown = answer.text.partition("<body")[2]
     assert "kept" in shown
     for bad in (
         "<script",
