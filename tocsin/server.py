@@ -9,13 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
-from consumers.audit.events import page_of_events
-from producers.commands.deps import CommandDeps
-from producers.commands.router import commands_router
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from consumers.audit.events import page_of_events
 from consumers.delivery.dispatch import Policy
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
 from consumers.reliability.past import StoredPast
@@ -31,6 +29,8 @@ from consumers.web.requests import RequestCounter
 from consumers.web.router import web_router
 from consumers.web.sse import ChangeStream
 from consumers.web.unrouted import StoredUnrouted
+from producers.commands.deps import CommandDeps
+from producers.commands.router import commands_router
 from producers.intake.deps import IntakeDeps
 from producers.intake.router import intake_router
 from schemas.events import AnyEvent
