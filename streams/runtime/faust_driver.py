@@ -80,8 +80,8 @@ class FaustDriver:
         async for events in stream.take_events(_BATCH, within=_WITHIN):
             try:
                 await asyncio.to_thread(self._all, [event.message for event in events])
-            except Exception:
-                # Whatever it was: Faust acknowledges a batch whose handler failed and goes on with the next one, and its
+            except Exception:  # whatever it was, this process ends
+                # Faust acknowledges a batch whose handler failed and goes on with the next one, and its
                 # own way to crash can hang in a rebalance. What must not be lost is safe on the log and in the store,
                 # so the process ends here and a supervisor starts another.
                 _log.exception("%s cannot go on", self._fold.processor.name)
