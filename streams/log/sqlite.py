@@ -115,9 +115,11 @@ class SqliteEventLog:
             return
         if self._writer is not None:
             self._writer.close()
-            self.writer_connection.close()
         self._closed = True
         self._readers.close()
+        if self._writer is not None:
+            # Last of all: who closes last moves the write-ahead log into the file, and a reader may not.
+            self.writer_connection.close()
 
     # --- what only this engine has ---
 
