@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
-from starlette.types import Message, Send
+from starlette.types import Message
 
 Headers = Sequence[tuple[bytes, bytes]]
 _WORTH_COMPRESSING = 500
@@ -48,8 +48,8 @@ class ReadyBody:
             packed = gzip.compress(content, _LEVEL, mtime=0)
             self.gzipped = Encoded(packed, f'"{tag}-gzip"'.encode(), [*typed, (b"content-encoding", b"gzip")], again)
 
-    async def answer(self, method: str, headers: Iterable[tuple[bytes, bytes]], send: Send) -> int:
-        """Send the body, its head, or that nothing changed, and return the status."""
+    def answer(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[Message, Message]:
+        """Return the two messages to send: the body, its head, or that nothing changed."""
         found, known = self.plain, None
         for name, value in headers:
             if name == b"accept-encoding":
@@ -57,12 +57,8 @@ class ReadyBody:
             elif name == b"if-none-match":
                 known = value
         if known is not None and names(known, found.etag):
-            await send(found.not_modified)
-            await send(found.head)
-            return 304
-        await send(found.start)
-        await send(found.head if method == "HEAD" else found.body)
-        return 200
+            return found.not_modified, found.head
+        return found.start, found.head if method == "HEAD" else found.body
 
 
 _REPEATED = {b"cache-control", b"vary", b"access-control-allow-origin"}

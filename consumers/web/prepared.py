@@ -160,7 +160,10 @@ class PreparedPages:
             if ready is None:
                 await self._app(scope, receive, send)
                 return
-            status = await ready.answer(method, scope["headers"], send)
+            start, content = ready.answer(method, scope["headers"])
+            await send(start)
+            await send(content)
+            status = start["status"]
         key = body.recipe.route, status
         self._answered[key] = self._answered.get(key, 0) + 1
 

@@ -14,4 +14,5 @@ class Ready(Response):
         self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._body.answer(scope["method"], scope["headers"], send)
+        for message in self._body.answer(scope["method"], scope["headers"]):
+            await send(message)
