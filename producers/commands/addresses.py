@@ -9,6 +9,8 @@ from email_validator import EmailNotValidError, validate_email
 from producers.commands.bodies.subscribers import NewSubscriber
 from streams.runtime.problems import ProblemError, invalid
 
+_LAST_PORT = 65_535
+
 
 @dataclass(frozen=True)
 class Address:
@@ -56,9 +58,10 @@ def _webhook(text: str) -> str:
         raise _bad_url("has characters that a URL cannot have")
     try:
         url = httpx.URL(text).copy_with(fragment=None)
+        host, port = url.host, url.port or 443  # reads the host's name, which may be none
     except (httpx.InvalidURL, ValueError):
         raise _bad_url("is not a URL") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host or port > _LAST_PORT:
         raise _bad_url("must be an http or https URL with a host")
     if url.userinfo:
         raise _bad_url("must not have a user or password")

@@ -74,15 +74,17 @@ class SignUps:
         return await self._added(wish) if before is None else await self._repeated(before, wish)
 
     async def confirm(self, ticket: Ticket) -> None:
-        """Make a subscriber active in place of the others of its address; raises ProblemError 410.
+        """Make a subscriber active in place of the others of its address; doing it again does no harm.
 
-        Whoever follows an old link again changes nothing: a sign-up that was replaced must not replace its successor.
+        Raises ProblemError 410 for one that has left, and for one that was replaced: it must not replace its successor.
         """
         page, subscriber = ticket.page, ticket.subscriber
         async with self._confirming:
             if not await self._has_key(subscriber) or await self._desk.find(_left_id(page, subscriber)):
-                raise ProblemError(410, "No longer valid", "This subscription has ended. Please sign up again.")
-            if await self._desk.find(derive("confirm", page, subscriber)) or await self._is_replaced(page, subscriber):
+                raise _gone("This subscription has ended. Please sign up again.")
+            if await self._is_replaced(page, subscriber):
+                raise _gone("Another sign-up of the same address was confirmed instead of this one.")
+            if await self._desk.find(derive("confirm", page, subscriber)) is not None:
                 return
             now = self._desk.deps.clock()
             await self._desk.publish(await _unlocked(confirmation, self._vault, page, subscriber, now))
@@ -135,7 +137,7 @@ class SignUps:
         try:
             plain = await _unlocked(self._vault.open, data.subscriber, data.address)
         except ErasedError:
-            raise ProblemError(410, "No longer there", "This subscriber was erased.") from None
+            raise _gone("This subscriber was erased.") from None
         known = msgspec.json.decode(plain, type=Sealed)
         said = (data.channel, known.address, data.filter, data.confirmed)
         if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed):
@@ -180,6 +182,10 @@ async def _unlocked(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
     except Exception as error:  # a store that fails is no fault of the request: nothing was stored, try again
         _log.error("the key store failed: %s", type(error).__name__)
         raise unavailable() from error
+
+
+def _gone(detail: str) -> ProblemError:
+    return ProblemError(410, "No longer valid", detail)
 
 
 def _new_secret() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from producers.commands.problems import problem_of
 from producers.intake.deps import IntakeDeps
 from producers.intake.router import intake_router
 from schemas.events import AlertReceived, AnyEvent, DeadLettered, EventData, Micros
+from streams.domain.catalogue import Catalogue
 from streams.domain.page import INCIDENTS
 from streams.log.port import event_of
 from streams.runtime.access import digest
@@ -43,6 +45,12 @@ def token_of(source: str) -> str:
     return f"{source}-secret"
 
 
+@cache
+def catalogue() -> Catalogue:
+    """Return the example page; reading it takes longer than the rest of a test."""
+    return desired(load_example({}))
+
+
 class Station:
     """The engine, its clock, and what lies on its log."""
 
@@ -50,7 +58,7 @@ class Station:
         self.now = NOON
         self.metrics = Metrics()
         self.backend = Backend(folder, {}, lambda: self.now)
-        self.backend.apply(PAGE, desired(load_example({})))
+        self.backend.apply(PAGE, catalogue())
         self.sources = SourceTokens(
             tuple(SourceToken(PAGE, name, kind, (digest(token_of(name)),)) for name, kind in KINDS.items())
         )
@@ -114,11 +122,15 @@ def app_of(*routers: APIRouter) -> FastAPI:
     return app
 
 
+def speak_to(app: FastAPI) -> httpx.AsyncClient:
+    """Return a client; what the application raises is raised in it, so that no test can overlook a 500."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tocsin.example")
+
+
 @asynccontextmanager
 async def client_of(*routers: APIRouter) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak to routers; what they raise is raised here, so that no test can overlook a 500."""
-    transport = httpx.ASGITransport(app_of(*routers))
-    async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.example") as client:
+    """Speak to routers."""
+    async with speak_to(app_of(*routers)) as client:
         yield client
 
 
