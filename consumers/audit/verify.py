@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from consumers.audit.index import IndexWalk
 from consumers.audit.soundness import require_sound, rows_of
 from schemas.codec import MalformedRecordError, UnknownSchemaError, decode
 from schemas.events import AnyEvent, Micros, TimerFired
@@ -79,6 +80,7 @@ def verify(
             if progress is not None and walk.events % _PROGRESS_EVERY == 0:
                 progress(walk.offset)
         walk.require_head()
+        walk.index.require_agreement()
         _require_positions(connection, walk.offset)
     return Verified(walk.events, len(walk.links), walk.offset, head(walk.links))
 
@@ -92,6 +94,7 @@ class _Walk:
         self.events = 0
         self.offset = 0
         self.links: dict[TopicPartition, bytes] = {}
+        self.index = IndexWalk(connection)
         topics = list(rows_of(connection, "select number, cast(name as blob), partitions from topics"))
         self._topics = {number: (_text(name), count) for number, name, count in topics}
         self._processors = {processor.name: processor for processor in processors}
@@ -120,6 +123,7 @@ class _Walk:
         self._compare_place(where, event, topic, _text(key))
         if partition != partition_of(_text(key), count):
             raise LogCorruptError(f"{where}: the key {_text(key)!r} belongs into another partition")
+        self.index.take(offset, place, _text(identifier))
         self.links[topic, partition] = chain
         self.offset = offset
         self.events += 1
@@ -158,15 +162,13 @@ class _Walk:
             )
 
     def _route(self, event: AnyEvent) -> tuple[str, str] | None:
-        if not isinstance(event.data, TimerFired):
-            return route(event)
-        processor = self._processors.get(event.data.processor)
-        if processor is None:
-            return None  # another version's processor had timers too: of these only the partition can be checked
         try:
+            if not isinstance(event.data, TimerFired):
+                return route(event)
+            processor = self._processors[event.data.processor]
             return processor.topics[0], processor.timer_key(event.page, event.data.timer)
-        except ValueError:
-            return None  # no name of a timer; its fold ignores it
+        except (KeyError, ValueError):
+            return None  # another version's processor, or ids of another form: only the partition can be checked
 
 
 def _require_positions(connection: sqlite3.Connection, last: int) -> None:
