@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
+import msgspec
+
 from consumers.delivery import audience
 from consumers.delivery.subscribers import ACTIVE, PENDING, SubscriberStage
 from schemas import events as e
@@ -16,10 +18,11 @@ from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, shard_of
 from schemas.vocabulary import Impact, Kind
 
 CHUNK = 1_000
-_TOLD = """create table if not exists told (
-    page text not null, subject text not null, subscriber text not null,
-    primary key (page, subject, subscriber)
-) strict, without rowid"""
+_TOLD = """create table if not exists told_by_update (
+    page text not null, subject text not null, update_id text not null, subscribers blob not null,
+    primary key (page, subject, update_id)
+) strict"""
+_IDS = msgspec.json.Decoder(list[str])
 
 
 class PlannerStage:
@@ -32,6 +35,7 @@ class PlannerStage:
     def __init__(self, subscribers: SubscriberStage) -> None:
         self._subscribers = subscribers
         self.waits_for: tuple[str, ...] = (subscribers.name,)
+        self.batch = 20
 
     def load(self, connection: Connection) -> None:
         connection.execute(_TOLD)
@@ -57,21 +61,24 @@ class PlannerStage:
         asked = audience.question(notice, lambda component: self._subscribers.lineage(page, component))
         matched = self._subscribers.index.match(page, asked)
         told = self._told_before(connection, page, notice)
-        recipients = list(dict.fromkeys([*matched, *told]))
-        if notice.kind is not Kind.REMINDER:
-            connection.executemany(
-                "insert or ignore into told (page, subject, subscriber) values (?, ?, ?)",
-                [(page, notice.subject_id, subscriber) for subscriber in recipients],
+        newly = [subscriber for subscriber in matched if subscriber not in told] if told else matched
+        if newly and notice.kind is not Kind.REMINDER:
+            connection.execute(
+                "insert or ignore into told_by_update (page, subject, update_id, subscribers) values (?, ?, ?, ?)",
+                (page, notice.subject_id, notice.update, msgspec.json.encode(newly)),
             )
+        wants = self._subscribers.index.wants
+        again = [subscriber for subscriber in told if wants(page, subscriber, notice.kind)]
+        recipients = sorted([*newly, *again])  # in the order of the ledger's indexes
         return [_caused(event, plan, index) for index, plan in enumerate(self._chunks(page, notice, recipients))]
 
-    def _told_before(self, connection: Connection, page: str, notice: Notice) -> list[str]:
+    @staticmethod
+    def _told_before(connection: Connection, page: str, notice: Notice) -> set[str]:
         # Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
         rows = connection.execute(
-            "select subscriber from told where page = ? and subject = ?", (page, notice.subject_id)
-        ).fetchall()
-        wants = self._subscribers.index.wants
-        return [subscriber for (subscriber,) in rows if wants(page, subscriber, notice.kind)]
+            "select subscribers from told_by_update where page = ? and subject = ?", (page, notice.subject_id)
+        )
+        return {subscriber for (subscribers,) in rows for subscriber in _IDS.decode(subscribers)}
 
     def _chunks(self, page: str, notice: Notice, recipients: Iterable[str]) -> list[e.NotificationsPlanned]:
         by_channel: dict[str, list[str]] = defaultdict(list)

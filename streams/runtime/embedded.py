@@ -5,6 +5,7 @@ What a batch appends, what the folds make of it, their states and their position
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 
 from schemas.events import AnyEvent, Event, Micros, TimerFired
@@ -15,9 +16,10 @@ from streams.runtime.clock import Clock
 from streams.runtime.stage import FoldStage, Stage, StepError
 
 _log = logging.getLogger(__name__)
-_BATCH = 500
+_READ = 500
 _BUDGET = 2_000
-"""Events that one transaction folds at the most: bounds how long an appender waits for the folds of others."""
+_BUDGET_SECONDS = 0.1
+"""What one transaction folds at the most, in events and time: bounds how long an appender waits for others' folds."""
 _TIMERS = 200
 _EVERYWHERE = 0
 """The place under which a stage's position in the whole log is kept; partitions have places of their own."""
@@ -62,9 +64,9 @@ class EmbeddedDriver:
 
     def work(self, connection: sqlite3.Connection) -> bool:
         self._fire_timers(connection)
-        budget = _BUDGET
+        budget, until = _BUDGET, time.monotonic() + _BUDGET_SECONDS
         progress = True
-        while progress and budget > 0:
+        while progress and budget > 0 and time.monotonic() < until:
             progress = False
             for stage in self._stages:
                 taken = self._advance(stage, connection)
@@ -104,20 +106,20 @@ class EmbeddedDriver:
 
     def _advance(self, stage: Stage, connection: sqlite3.Connection) -> int:
         cursor = self._cursors[stage.name]
-        found = self._log.fresh(cursor, _BATCH)
+        found = self._log.fresh(cursor, _READ)
         if found is None:
-            found = [(stored, None) for stored in self._log.read_all(cursor, _BATCH, connection)]
+            found = [(stored, None) for stored in self._log.read_all(cursor, _READ, connection)]
         if stage.waits_for:
             limit = min(self._cursors[name] for name in stage.waits_for)
             found = [pair for pair in found if pair[0].offset < limit]
         if not found:
             return 0
-        events = [
-            event_of(stored.record) if event is None else event
-            for stored, event in found
-            if self._wants(stage, stored)
-        ]
-        if events:
+        wanted = [index for index, (stored, _) in enumerate(found) if self._wants(stage, stored)]
+        if len(wanted) > stage.batch:
+            found = found[: wanted[stage.batch]]
+        if wanted:
+            chosen = [found[index] for index in wanted[: stage.batch]]
+            events = [event_of(stored.record) if event is None else event for stored, event in chosen]
             try:
                 emitted = stage.run(connection, events)
             except StepError as error:

@@ -10,6 +10,7 @@ from streams.domain.state import MemoryTable, memory_state
 from streams.runtime import rows
 
 _KEEP_IN_MEMORY = 50_000
+BATCH = 500
 
 
 class Stage(Protocol):
@@ -20,6 +21,8 @@ class Stage(Protocol):
     types: frozenset[str]
     waits_for: tuple[str, ...]
     """Stages that must have passed a record before this one takes it."""
+    batch: int
+    """Events that it is given at once; few where one of them may be much work, because appenders wait for a batch."""
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Bring memory to what the file holds; also called after a rollback."""
@@ -56,6 +59,7 @@ class FoldStage:
         self.topics = frozenset(processor.topics)
         self.types = processor.types
         self.waits_for: tuple[str, ...] = ()
+        self.batch = BATCH
         self.tables: dict[str, MemoryTable[Any]] = {}
         self.ignored = 0
         self._prefetch = processor.prefetch
