@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from humanize import precisedelta
-from jinja2 import Template, TemplateError
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas.events import Micros, TemplateDefined
@@ -46,6 +46,10 @@ class Words(msgspec.Struct, frozen=True):
 
 _ONE_LABEL = re.compile(r"\{\{ ?labels\.([a-z][a-z0-9_]*) ?\}\}")
 _ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
+# A fold says the same words whenever it is asked: nothing in it may throw dice.
+del _ENVIRONMENT.filters["random"], _ENVIRONMENT.globals["lipsum"]
+_LAST_SECOND = 253_370_764_800
+"""The beginning of the year 9999: what lies behind it is no date."""
 
 
 @lru_cache(maxsize=2_000)
@@ -67,9 +71,14 @@ def fill(source: str, values: Mapping[str, Any]) -> str:
     if (label := _only_label(source)) is not None and isinstance(found := values["labels"].get(label), str):
         return found[:MAX_LENGTH]
     try:
-        return _compiled(source).render(values)[:MAX_LENGTH]
-    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+        return _writable(_compiled(source).render(values)[:MAX_LENGTH])
+    except Exception as error:  # a template is a program: whatever it raises, no fold may stop at it
         raise TemplateFaultError(f"the template cannot be filled: {error}") from error
+
+
+def _writable(text: str) -> str:
+    """Return ``text`` with halves of surrogate pairs replaced: a template can spell them, an event cannot hold them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def title_of(template: TemplateDefined | None, words: Words) -> str:
@@ -100,19 +109,27 @@ def _filled(source: str | None, words: Words) -> str:
 def clock_time(at: Micros, timezone: str, now: Micros) -> str:
     """Return ``14:30 CET``, with the day before it where it is another one than ``now``'s."""
     zone = _zone(timezone)
-    local = datetime.fromtimestamp(at / 1_000_000, zone)
-    same_day = local.date() == datetime.fromtimestamp(now / 1_000_000, zone).date()
+    local = _moment(at, zone)
+    same_day = local.date() == _moment(now, zone).date()
     return local.strftime("%H:%M %Z" if same_day else "%-d %B %H:%M %Z")
 
 
+def _moment(at: Micros, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(min(max(at / 1_000_000, 0), _LAST_SECOND), zone)
+
+
 @lru_cache(maxsize=200)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC  # a log may come from a machine that knows more zones
 
 
 def in_words(duration: Micros) -> str:
     """Return ``12 minutes`` or ``1 hour and 5 minutes``; what is under a minute is seconds."""
-    span = timedelta(seconds=max(0, duration // 1_000_000))
+    # The library counts back from today: longer than a century is nobody's outage, and soon before its first year.
+    span = min(timedelta(seconds=max(0, duration // 1_000_000)), timedelta(days=36_525))
     if span < timedelta(minutes=1):
         return str(precisedelta(span, minimum_unit="seconds", format="%d"))
     return str(precisedelta(span, minimum_unit="minutes", format="%d"))
