@@ -55,8 +55,8 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def shard_of(update: str, chunk: int) -> int:
-    """Return the shard of one chunk of a plan; ``update`` is a hex id."""
-    return (int(update[:8], 16) + chunk) % SHARDS
+    """Return the shard of one chunk of a plan: those of one update lie beside each other."""
+    return (crc32(update.encode()) + chunk) % SHARDS
 
 
 def instance_key(page: str, source: str, fingerprint: str) -> str:

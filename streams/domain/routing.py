@@ -13,6 +13,9 @@ ANY_SEVERITY = "*"
 """The key of a rule's status that stands for every severity."""
 
 
+_NO_TROUBLE = (CellStatus.OPERATIONAL, CellStatus.MAINTENANCE)
+
+
 class Alarm(Protocol):
     """The part of an episode that rules look at."""
 
@@ -101,7 +104,7 @@ def _matches(rule: Rule, alarm: Alarm) -> bool:
 
 def _follow(rule: Rule, layout: Layout, alarm: Alarm) -> Routing:
     status = rule.status.get(alarm.severity) or rule.status.get(ANY_SEVERITY)
-    if status is None or status is CellStatus.OPERATIONAL:
+    if status is None or status in _NO_TROUBLE:
         return Unrouted(f"rule {rule.id} has no status for the severity {alarm.severity}")
     try:
         component = fill(rule.component, {"labels": alarm.labels})
