@@ -91,8 +91,16 @@ def judge(known: Instance | None, report: Report, now: Micros) -> Judgement:
         return Opens(_start(report, now), None)
     if known.ended_at is not None:
         return _judge_firing_again(known, report, now)
-    if report.starts_at is not None and report.starts_at > known.started_at and known.expires_at is None:
-        return Opens(report.starts_at, known.episode)
+    return _judge_still_firing(known, report, now)
+
+
+def _judge_still_firing(known: Instance, report: Report, now: Micros) -> Judgement:
+    # Under a lease the start is no identity: replicas of one monitor each saw it begin at a time of their own.
+    if report.starts_at is not None and known.expires_at is None:
+        if report.starts_at > known.started_at:
+            return Opens(report.starts_at, known.episode)
+        if report.starts_at < known.started_at:
+            return Nothing("a late firing of an earlier episode")
     if report.severity is not known.severity:
         return Changes()
     if _moves_lease(known, report, now):
@@ -132,7 +140,7 @@ def _start(report: Report, now: Micros) -> Micros:
 
 def _moves_lease(known: Instance, report: Report, now: Micros) -> bool:
     # At most once per half lease: each repeat of a Prometheus would otherwise be an event.
-    if report.expires_at is None or (known.expires_at is not None and report.expires_at <= known.expires_at):
+    if report.expires_at is None or report.expires_at <= max(now, known.expires_at or now):
         return False
     return known.expires_at is None or known.expires_at - now < (report.expires_at - now) // 2
 
@@ -182,6 +190,9 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
         case Changes():
             assert known is not None, "only a known instance changes"
             changed = msgspec.structs.replace(known, severity=alert.severity, changes=known.changes + 1)
+            if _moves_lease(known, report, event.recorded_at):
+                changed = msgspec.structs.replace(changed, expires_at=alert.expires_at)
+                _lease(alert.source, alert.fingerprint, alert.expires_at, out)
             state[INSTANCES].put(event.page, key, changed)
             out.emit(_changed(alert, known.episode), event.occurred_at)
         case Refreshes(expires_at=expires_at):
@@ -242,8 +253,13 @@ def _lease(source: str, fingerprint: str, expires_at: Micros | None, out: Output
 
 def _lease_over(state: State, event: AnyEvent, key: str, due: Micros, out: Output) -> None:
     known: Instance | None = state[INSTANCES].get(event.page, key)
-    if known is None or known.ended_at is not None or known.expires_at is None or known.expires_at > due:
-        out.ignore("the lease was renewed or the episode is over")
+    if known is None or known.ended_at is not None or known.expires_at is None:
+        out.ignore("no lease is running")
+        return
+    if known.expires_at > due:
+        # A wake-up uses up the wish. This one was under way when the lease was renewed, so the wish is said again.
+        out.wake(f"{LEASE}:{key}", known.expires_at)
+        out.ignore("the lease was renewed")
         return
     _close(state, event, key, _ended(known, known.expires_at, None, "expired"), out)
 
