@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.events import AnyEvent, Effect, Micros
 from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, CellStatus, Impact
-from streams.domain.model import CellState
+from streams.domain.model import CellState, Incident
 from streams.domain.rollup import worst
 from streams.domain.state import State
 from streams.domain.tables import CELLS
@@ -32,10 +32,10 @@ def happened_at(event: AnyEvent) -> Micros:
 
 
 def apply_effects(
-    state: State, event: AnyEvent, incident: str, new: dict[str, Effect], old: dict[str, Effect], at: Micros
+    state: State, page: str, incident: Incident, new: dict[str, Effect], old: dict[str, Effect], at: Micros
 ) -> list[Transition]:
-    """Bring the cells from an incident's old effects to its new ones."""
-    if event.drill:
+    """Bring the cells from an incident's old effects to its new ones; a drill touches none."""
+    if incident.drill:
         return []
     found: list[Transition] = []
     for key in sorted(old.keys() | new.keys()):
@@ -44,7 +44,7 @@ def apply_effects(
             effect = after or before
             assert effect is not None, "a key comes from one of the two"
             status = None if after is None else after.status
-            found += _weigh(state, event.page, effect, incident, status, at)
+            found += _weigh(state, page, effect, incident.id, status, at)
     return found
 
 

@@ -12,6 +12,8 @@ from streams.domain.state import State
 from streams.domain.tables import DRAFTS, INCIDENTS
 
 _OVER = (IncidentStatus.RESOLVED, IncidentStatus.POSTMORTEM)
+_REMEMBERED = 50
+"""Silent changes of an incident that are known when they come again: a log may repeat the last batch of a writer."""
 
 
 def incident_opened(state: State, event: AnyEvent, data: e.IncidentOpened, out: Output) -> list[Transition]:
@@ -47,7 +49,7 @@ def incident_opened(state: State, event: AnyEvent, data: e.IncidentOpened, out: 
     ]
     update = Update(data.update, data.status, data.body, event.recorded_at, changes, data.promise_at, event.actor)
     state[INCIDENTS].put(event.page, data.incident, replace(incident, updates=[update]))
-    return apply_effects(state, event, incident.id, incident.effects, {}, at)
+    return apply_effects(state, event.page, incident, incident.effects, {}, at)
 
 
 def incident_updated(state: State, event: AnyEvent, data: e.IncidentUpdated, out: Output) -> list[Transition]:
@@ -98,7 +100,7 @@ def _updated(state: State, event: AnyEvent, incident: Incident, data: e.Incident
         updates=[*incident.updates, update],
     )
     state[INCIDENTS].put(event.page, incident.id, changed)
-    return apply_effects(state, event, incident.id, effects, incident.effects, at)
+    return apply_effects(state, event.page, incident, effects, incident.effects, at)
 
 
 def cells_changed(state: State, event: AnyEvent, data: e.IncidentCellsChanged, out: Output) -> list[Transition]:
@@ -107,12 +109,16 @@ def cells_changed(state: State, event: AnyEvent, data: e.IncidentCellsChanged, o
     if incident is None or incident.resolved_at is not None:
         out.ignore("there is no such open incident")
         return []
+    if event.id in incident.silent:
+        out.ignore("this change was made before")
+        return []
     effects = merged(incident.effects, data.affects)
     peak = max(incident.peak, worst_impact(effects.values()), key=IMPACT_RANK.__getitem__)
-    changed = replace(incident, effects=effects, peak=peak, updated_at=event.recorded_at)
+    silent = [*incident.silent, event.id][-_REMEMBERED:]
+    changed = replace(incident, effects=effects, peak=peak, updated_at=event.recorded_at, silent=silent)
     state[INCIDENTS].put(event.page, incident.id, changed)
     at = max(happened_at(event), incident.started_at)
-    return apply_effects(state, event, incident.id, effects, incident.effects, at)
+    return apply_effects(state, event.page, incident, effects, incident.effects, at)
 
 
 def promise_reminded(state: State, event: AnyEvent, data: e.PromiseReminded, out: Output) -> None:

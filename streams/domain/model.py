@@ -38,7 +38,8 @@ class Incident(msgspec.Struct, frozen=True):
     """An incident with its messages, oldest first.
 
     ``effects`` is the present effect by cell key, ``peak`` the worst impact that it ever had; ``impact`` is what is
-    shown: the one a person chose, or the peak. ``started_at`` is when it began in the world.
+    shown: the one a person chose, or the peak. ``started_at`` is when it began in the world. ``silent`` are the ids of the
+    last changes without a message.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Incident(msgspec.Struct, frozen=True):
     promise_at: Micros | None
     updates: list[Update]
     drill: bool
+    silent: list[str] = []
 
     @property
     def impact(self) -> Impact:

@@ -13,8 +13,6 @@ from streams.domain.state import State
 
 def notice_of(state: State, event: AnyEvent) -> Notice | None:
     """Return what an applied fact has to tell, None for what is silent. A drill tells no real people."""
-    if event.drill:
-        return None
     match event.data:
         case e.IncidentOpened(incident=incident) | e.IncidentUpdated(incident=incident):
             return _of_incident(state, event, incident)
@@ -26,8 +24,10 @@ def notice_of(state: State, event: AnyEvent) -> Notice | None:
             return None
 
 
-def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice:
+def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice | None:
     incident = _known(state[facts.INCIDENTS].get(event.page, identifier), Incident)
+    if incident.drill:
+        return None
     update = incident.updates[-1]
     affects = list(incident.effects.values()) or _cleared(update.changes)
     settings = _settings(state, event.page)
@@ -55,8 +55,10 @@ def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice:
 _OVER = (IncidentStatus.RESOLVED, IncidentStatus.POSTMORTEM)
 
 
-def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice:
+def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice | None:
     maintenance = _known(state[facts.MAINTENANCES].get(event.page, identifier), Maintenance)
+    if maintenance.drill:
+        return None
     update = maintenance.updates[-1]
     settings = _settings(state, event.page)
     over = maintenance.status is MaintenanceStatus.COMPLETED
@@ -83,8 +85,10 @@ def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice:
     )
 
 
-def _reminder(state: State, event: AnyEvent, identifier: str) -> Notice:
+def _reminder(state: State, event: AnyEvent, identifier: str) -> Notice | None:
     incident = _known(state[facts.INCIDENTS].get(event.page, identifier), Incident)
+    if incident.drill:
+        return None
     settings = _settings(state, event.page)
     affects = list(incident.effects.values())
     return Notice(

@@ -21,8 +21,11 @@ class Output:
         self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
 
-    def emit(self, data: EventData, occurred_at: Micros) -> AnyEvent:
-        """Bring about an event on the cause's page; its id is a function of the cause and of its rank."""
+    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> AnyEvent:
+        """Bring about an event on the cause's page; its id is a function of the cause and of its rank.
+
+        It is a drill if its cause is one, unless ``drill`` says otherwise (a timer does not know what it is for).
+        """
         cause = self.cause
         event: AnyEvent = Event(
             derive("event", cause.id, type(data).__name__, str(len(self.emitted))),
@@ -32,7 +35,7 @@ class Output:
             "tocsin",
             cause.id,
             cause.correlation_id or cause.id,
-            cause.drill,
+            cause.drill if drill is None else drill,
             data,
         )
         self.emitted.append(event)
