@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.events import AnyEvent, Cell, Micros
-from schemas.ids import derive
-from schemas.vocabulary import CellStatus, IncidentStatus, MaintenanceStatus, Publish, Severity
+from schemas.vocabulary import IncidentStatus, MaintenanceStatus, Publish, Severity
 from streams.domain import drafting
 from streams.domain import page as facts
 from streams.domain.groups import (
@@ -115,6 +114,8 @@ def applied(state: State, event: AnyEvent, out: Output) -> None:
     match event.data:
         case e.IncidentUpdated(incident=incident, status=IncidentStatus.RESOLVED) if event.actor != drafting.OURSELVES:
             _close_by_hand(state, event, incident, out)
+        case e.IncidentOpened(incident=incident, draft=str()) | e.IncidentUpdated(incident=incident, draft=str()):
+            _catch_up(state, event, incident, out)
         case e.MaintenanceUpdated(status=MaintenanceStatus.COMPLETED):
             for key, held in sorted(state[HELD].items(event.page)):
                 state[HELD].delete(event.page, key)
@@ -176,14 +177,16 @@ def _update(state: State, event: AnyEvent, group: Group, weighing: Weighing, spe
     incident = group.incident
     assert incident is not None, "only a public matter is updated"
     rule = drafting.rule_named(state, event.page, group.rule)
-    needs_approval = rule is not None and rule.publish is Publish.APPROVE
+    # What waits for approval goes on to wait for it, whatever became of the rule.
+    needs_approval = group.draft is not None or (rule is not None and rule.publish is Publish.APPROVE)
     if weighing.worse and not needs_approval:
         group = drafting.update_incident(state, event, group, {**weighing.better, **weighing.worse}, speech, out)
     elif weighing.better:
         out.emit(e.IncidentCellsChanged(incident, effects_of(weighing.better)), event.occurred_at)
         group = with_told(group, weighing.better)
-    if rule is not None and needs_approval and (weighing.worse or group.draft is not None):
+    if needs_approval and (weighing.worse or group.draft is not None):
         if group.draft is None:
+            assert rule is not None, "it is the rule that asks for approval"
             drafting.write(state, event, group, rule, speech, out)
         elif weighing.worse:
             drafting.revise(state, event, group, speech, out)
@@ -198,13 +201,21 @@ def _clear(state: State, event: AnyEvent, group: Group, speech: Speech, out: Out
         out.emit(e.DraftWithdrawn(group.draft, "the alerts cleared"), event.occurred_at)
         state[OWNERS].delete(event.page, group.draft)
     if group.incident is not None:
-        update = derive("update", group.incident, event.id)
+        update = drafting.update_id(group.incident, out)
         told = e.IncidentUpdated(
             group.incident, update, speech.resolved(), IncidentStatus.RESOLVED, None, [], None, None
         )
         out.emit(told, event.occurred_at)
         state[OWNERS].delete(event.page, group.incident)
     state[GROUPS].delete(event.page, group_key(group.rule, group.component))
+
+
+def _catch_up(state: State, event: AnyEvent, incident: str, out: Output) -> None:
+    """A draft went out with the words that lay ready: say what changed while it was on its way."""
+    key = state[OWNERS].get(event.page, incident)
+    group: Group | None = None if key is None else state[GROUPS].get(event.page, key)
+    if group is not None and group.incident == incident and group.draft is None and not drafting.is_settled(group):
+        settle(state, event, group, drafting.speech(state, event, group, {}, None), out)
 
 
 def _close_by_hand(state: State, event: AnyEvent, incident: str, out: Output) -> None:
@@ -230,7 +241,7 @@ def _attachment(state: State, page: str, episode: str) -> tuple[Attachment, Grou
 
 def _is_masked(state: State, page: str, cell: Cell) -> bool:
     known = state[facts.CELLS].get(page, cell.key)
-    return known is not None and known.status is CellStatus.MAINTENANCE
+    return known is not None and bool(known.maintenances)
 
 
 def _keep_unrouted(state: State, event: AnyEvent, episode: e.EpisodeOpened, reason: str) -> None:

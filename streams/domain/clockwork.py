@@ -49,7 +49,7 @@ def applied(state: State, event: AnyEvent, out: Output) -> None:
         case e.MaintenanceUpdated(maintenance=maintenance, status=MaintenanceStatus.COMPLETED):
             out.wake(f"start:{maintenance}", None)
             out.wake(f"end:{maintenance}", None)
-        case e.MaintenanceUpdated(maintenance=maintenance):
+        case e.MaintenanceUpdated(maintenance=maintenance, status=status) if status is not MaintenanceStatus.SCHEDULED:
             out.wake(f"start:{maintenance}", None)
         case _:
             pass
@@ -74,7 +74,9 @@ def _promise_due(state: State, event: AnyEvent, incident_id: str, due: Micros, o
     incident: Incident | None = state[facts.INCIDENTS].get(event.page, incident_id)
     if incident is None or not incident.is_open or incident.promise_at is None:
         out.ignore("no promise is open")
-    elif remind_at(incident.promise_at, incident.updates[-1].at) != due:
+    elif (wanted := remind_at(incident.promise_at, incident.updates[-1].at)) != due:
+        # A wake-up uses up the wish. This one was under way when the promise was replaced, so the wish is said again.
+        out.wake(f"promise:{incident_id}", wanted)
         out.ignore("the promise was replaced")
     else:
         out.emit(e.PromiseReminded(incident_id, incident.promise_at), event.occurred_at)
@@ -90,4 +92,4 @@ def _maintenance_due(
         out.ignore("the maintenance has begun already")
     else:
         update = derive("update", identifier, event.id)
-        out.emit(e.MaintenanceUpdated(identifier, update, status, body), event.occurred_at)
+        out.emit(e.MaintenanceUpdated(identifier, update, status, body), event.occurred_at, drill=known.drill)

@@ -48,9 +48,17 @@ def draft_approved(state: State, event: AnyEvent, data: e.DraftApproved, out: Ou
         state[DRAFTS].put(event.page, data.draft, replace(draft, approved=True, updated_at=event.recorded_at))
 
 
-def draft_gone(state: State, event: AnyEvent, data: e.DraftDismissed | e.DraftWithdrawn, out: Output) -> None:
-    """Apply ``DraftDismissed`` or ``DraftWithdrawn``."""
+def draft_dismissed(state: State, event: AnyEvent, data: e.DraftDismissed, out: Output) -> None:
+    """Apply ``DraftDismissed``."""
     if _waiting_draft(state, event, data.draft, out) is not None:
+        state[DRAFTS].delete(event.page, data.draft)
+
+
+def draft_withdrawn(state: State, event: AnyEvent, data: e.DraftWithdrawn, out: Output) -> None:
+    """Apply ``DraftWithdrawn``: also where it was approved in the meantime, for that approval came too late."""
+    if state[DRAFTS].get(event.page, data.draft) is None:
+        out.ignore("no such draft is waiting")
+    else:
         state[DRAFTS].delete(event.page, data.draft)
 
 

@@ -23,6 +23,7 @@ OURSELVES = "tocsin"
 """The actor of what no person did."""
 APPROVAL, DELAY = "approval", "delay"
 SECOND = 1_000_000
+_LATEST: Micros = 2**63 - 1
 
 
 def layout(state: State, page: str) -> Layout:
@@ -52,20 +53,35 @@ def speech(
     rule = rule_named(state, event.page, group.rule)
     template = None if rule is None else state[facts.TEMPLATES].get(event.page, rule.template)
     settings = state[facts.SETTINGS].get(event.page, facts.ONLY)
-    every = 0 if settings is None else settings.update_every * SECOND
+    every = 0 if settings is None else settings.update_every
     zone = "UTC" if settings is None else settings.timezone
     names = _region_names(state, event.page)
     where = [Named(name, names.get(name, name)) for name in _regions(group)]
+    told_at = _told_at(state, event, group, rule)
     words = Words(
         component=Named(group.component, _component_name(state, event.page, group.component)),
         region=_joined(where) if region is None else Named(region, names.get(region, region)),
         regions=where,
         labels=labels,
         alert=_alert(episode),
-        next_update=clock_time(event.recorded_at + every, zone, event.recorded_at),
+        next_update=clock_time(_later(told_at, every), zone, told_at),
         duration=in_words(facts.happened_at(event) - group.started_at),
     )
-    return Speech(template, words, event.recorded_at + every if every else None)
+    return Speech(template, words, _later(event.recorded_at, every) if every else None)
+
+
+def _told_at(state: State, event: AnyEvent, group: Group, rule: Rule | None) -> Micros:
+    """Return when people will read what is written now: a message that waits for its delay speaks of then."""
+    if rule is None or rule.publish is not Publish.AFTER or group.incident is not None:
+        return event.recorded_at
+    draft: Draft | None = None if group.draft is None else state[facts.DRAFTS].get(event.page, group.draft)
+    if draft is None or draft.publish_at is None:
+        return _later(event.recorded_at, rule.delay)
+    return draft.publish_at
+
+
+def _later(at: Micros, seconds: int) -> Micros:
+    return min(at + seconds * SECOND, _LATEST)
 
 
 def is_settled(group: Group) -> bool:
@@ -92,7 +108,7 @@ def update_incident(
     """Publish that a public matter reached new cells or became worse; returns the matter as it then is."""
     assert group.incident is not None, "only a public matter is updated"
     status = _status_of(state, event.page, group.incident)
-    update = derive("update", group.incident, event.id)
+    update = update_id(group.incident, out)
     out.emit(
         e.IncidentUpdated(
             group.incident, update, words.text(status), status, None, effects_of(cells), None, words.promise_at
@@ -102,12 +118,17 @@ def update_incident(
     return with_told(group, cells)
 
 
+def update_id(incident: str, out: Output) -> str:
+    """Return the id of the update that is about to be said: one event may bring about several of one incident."""
+    return derive("update", incident, out.cause.id, str(len(out.emitted)))
+
+
 def write(state: State, event: AnyEvent, group: Group, rule: Rule, words: Speech, out: Output) -> None:
     """Lay a message ready that waits for its delay or for approval."""
     cells = standing(group) if group.incident is None else weigh(group).worse
     draft = derive("draft", event.page, group.rule, group.component, event.id)
     delayed = rule.publish is Publish.AFTER and group.incident is None
-    publish_at = event.recorded_at + rule.delay * SECOND if delayed else None
+    publish_at = _later(event.recorded_at, rule.delay) if delayed else None
     status = IncidentStatus.INVESTIGATING if group.incident is None else _status_of(state, event.page, group.incident)
     out.emit(
         e.DraftWritten(
@@ -128,7 +149,10 @@ def revise(state: State, event: AnyEvent, group: Group, words: Speech, out: Outp
     assert group.draft is not None, "there is a draft to revise"
     cells = standing(group) if group.incident is None else weigh(group).worse
     if cells != group.drafted:
-        body = words.text(IncidentStatus.INVESTIGATING)
+        status = (
+            IncidentStatus.INVESTIGATING if group.incident is None else _status_of(state, event.page, group.incident)
+        )
+        body = words.text(status)
         out.emit(e.DraftRevised(group.draft, words.title(), body, effects_of(cells)), event.occurred_at)
     state[GROUPS].put(event.page, group_key(group.rule, group.component), replace(group, drafted=cells))
 
@@ -169,13 +193,14 @@ def publish(state: State, event: AnyEvent, draft_id: str, out: Output) -> None:
     words = speech(state, event, group, {}, None)
     if group.incident is None:
         told = _Opening(draft.title, draft.body, cells, draft_id, words.promise_at)
-        _publish_opening(state, event, group, told, out)
+        _publish_opening(state, event, group, told, out, drill=draft.drill)
         return
-    update = derive("update", group.incident, event.id)
+    update = update_id(group.incident, out)
     status = _status_of(state, event.page, group.incident)
     out.emit(
         e.IncidentUpdated(group.incident, update, draft.body, status, None, draft.affects, draft_id, words.promise_at),
         event.occurred_at,
+        drill=draft.drill,
     )
     state[GROUPS].put(event.page, group_key(group.rule, group.component), with_told(group, cells))
 
@@ -190,11 +215,13 @@ class _Opening(NamedTuple):
     promise_at: Micros | None
 
 
-def _publish_opening(state: State, event: AnyEvent, group: Group, told: _Opening, out: Output) -> None:
+def _publish_opening(
+    state: State, event: AnyEvent, group: Group, told: _Opening, out: Output, *, drill: bool | None = None
+) -> None:
     incident = derive("incident", event.page, group.rule, group.component, group.origin, told.draft or "")
     opened = e.IncidentOpened(
         incident=incident,
-        update=derive("update", incident, event.id),
+        update=update_id(incident, out),
         title=told.title,
         body=told.body,
         status=IncidentStatus.INVESTIGATING,
@@ -205,7 +232,7 @@ def _publish_opening(state: State, event: AnyEvent, group: Group, told: _Opening
         draft=told.draft,
         promise_at=told.promise_at,
     )
-    out.emit(opened, group.started_at)
+    out.emit(opened, group.started_at, drill=drill)
     key = group_key(group.rule, group.component)
     state[OWNERS].put(event.page, incident, key)
     state[GROUPS].put(event.page, key, with_told(replace(group, incident=incident), told.cells))
