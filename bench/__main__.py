@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import coldstart, ingest, replay
+from bench import audience, coldstart, ingest, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("ingest", ingest.run),
     ("replay", replay.run),
     ("coldstart", coldstart.run),
+    ("audience", audience.run),
 )
 
 
