@@ -15,7 +15,7 @@ class IndexWalk:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        (self._upto,) = next(rows_of(connection, "select upto from indexed"), (0,))
+        self._upto: int = next(rows_of(connection, "select upto from indexed"), (0,))[0]
         self._heads: dict[int, int] = {}
         self._sum = 0
         self._recent: dict[int, int] = {}
