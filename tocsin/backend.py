@@ -3,6 +3,7 @@
 The only module, with ``tocsin.server``, that knows which class stands behind which port here.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from consumers.delivery.ledger import LedgerStage
@@ -18,7 +19,7 @@ from streams.domain.catalogue import Catalogue, catalogue_in, difference
 from streams.domain.episodes import EPISODES
 from streams.domain.pages import PAGES
 from streams.keys.vault import open_vault
-from streams.log.port import record_of
+from streams.log.port import LogError, record_of
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.clock import Clock, system_clock
 from streams.runtime.embedded import EmbeddedDriver
@@ -39,10 +40,11 @@ class Backend:
         self.vault = open_vault(folder, environment)
         self.log = SqliteEventLog(folder)
         self.board = StatusBoard()
-        self.pages = FoldStage(PAGES)
+        episodes = FoldStage(EPISODES, patient=True)
+        self.pages = FoldStage(PAGES, patient=True)
         self.subscribers = SubscriberStage()
         stages = (
-            FoldStage(EPISODES),
+            episodes,
             self.pages,
             self.board.stage,
             FoldStage(RELIABILITY),
@@ -54,7 +56,7 @@ class Backend:
         self.board.follow(lambda: self.driver.committed_position(self.board.stage.name))
         self.driver.start()
         self.publisher = EmbeddedPublisher(self.log)
-        self.instances = EmbeddedInstances(self.log)
+        self.instances = EmbeddedInstances(self.log, episodes)
         self.queue = DeliveryQueue(self.log)
 
     def settle(self) -> None:
@@ -64,6 +66,7 @@ class Backend:
             # Each transaction folds a piece, and this one is answered when its piece is durable.
             self.log.submit(lambda _: None).result()
             behind = any(self.driver.lag().values())
+        self.log.submit(lambda _: None).result()  # and what the folds have not saved yet is saved
 
     def apply(self, page: str, wanted: Catalogue, *, dry_run: bool = False) -> tuple[Catalogue, list[EventData]]:
         """Append what leads from the log's catalogue to ``wanted``; return the former and the changes."""
@@ -94,6 +97,8 @@ class Backend:
 
     def close(self) -> None:
         """Stop driving and release the folder."""
+        with suppress(LogError):
+            self.log.submit(lambda _: None).result()  # saves what is unsaved: the next start has nothing to fold again
         self.log.close()
         self.vault.close()
         self._lock.close()

@@ -73,6 +73,11 @@ class MemoryTable(Generic[V]):
             self.fill(page, key, value)
         return value
 
+    def peek(self, page: str, key: str) -> V | None:
+        """Return the value if it is in memory; may be asked from any thread."""
+        rows = self._pages.get(page)
+        return None if rows is None else rows.get(key)
+
     def holds(self, page: str, key: str) -> bool:
         """Whether memory knows the value, or knows that there is none."""
         where = (page, key)

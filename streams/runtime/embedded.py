@@ -24,6 +24,13 @@ _TIMERS = 200
 _EVERYWHERE = 0
 """The place under which a stage's position in the whole log is kept; partitions have places of their own."""
 Listener = Callable[[], None]
+_STORM = 50
+"""Records in one transaction from which on a patient stage is not saved with it: its rows lie all over the file, and
+many at once, in the order of their keys, cost half."""
+_MOST_UNSAVED = 20_000
+"""Records that a patient stage may have folded and not saved: what a crash makes it fold again."""
+_QUIET_SECONDS = 0.02
+"""How long nothing need happen until what is unsaved is saved."""
 
 
 class EmbeddedDriver:
@@ -35,9 +42,12 @@ class EmbeddedDriver:
         self._clock = clock
         self._cursors: dict[str, int] = {}
         self._saved: dict[str, int] = {}
+        self._saving: dict[str, int] = {}
+        self._passed: dict[str, int] = {}
         self._due: Micros | None = None
         self._listeners: list[Listener] = []
         self._poison: set[tuple[str, str]] = set()
+        self._careful: set[str] = set()
         log.submit(self._load).result()
 
     def start(self) -> None:
@@ -53,8 +63,8 @@ class EmbeddedDriver:
         return self._cursors[stage]
 
     def committed_position(self, stage: str) -> int:
-        """Return the offset below which everything that ``stage`` made is durable and published."""
-        return self._saved[stage]
+        """Return the offset below which everything that ``stage`` made is durable (or made again) and published."""
+        return self._passed[stage]
 
     def lag(self) -> dict[str, int]:
         """Return for each stage how many records of the log it has not passed."""
@@ -63,6 +73,7 @@ class EmbeddedDriver:
     # --- group_commit.Pump ---
 
     def work(self, connection: sqlite3.Connection) -> bool:
+        self._saving = {}
         self._fire_timers(connection)
         budget, until = _BUDGET, time.monotonic() + _BUDGET_SECONDS
         progress = True
@@ -73,25 +84,28 @@ class EmbeddedDriver:
                 budget -= taken
                 progress = progress or taken > 0
         for stage in self._stages:
-            if self._cursors[stage.name] != self._saved.get(stage.name):
-                stage.save(connection)
-                self._save_position(connection, stage)
+            self._save(stage, connection)
         self._due = _first_due(connection)
         return progress
 
     def committed(self) -> None:
+        self._saved.update(self._saving)
         for stage in self._stages:
-            if self._cursors[stage.name] != self._saved.get(stage.name):
+            if self._cursors[stage.name] != self._passed[stage.name]:
                 stage.committed()
-                self._saved[stage.name] = self._cursors[stage.name]
+                self._passed[stage.name] = self._cursors[stage.name]
         for listener in self._listeners:
             listener()
 
     def rolled_back(self) -> None:
+        self._saving = {}
         self._load(self._log.writer_connection)
 
     def sleep(self) -> float | None:
-        return None if self._due is None else max(0.0, (self._due - self._clock()) / 1_000_000)
+        due = None if self._due is None else max(0.0, (self._due - self._clock()) / 1_000_000)
+        if self._saved == self._cursors:
+            return due
+        return _QUIET_SECONDS if due is None else min(due, _QUIET_SECONDS)
 
     # --- inside ---
 
@@ -101,7 +115,8 @@ class EmbeddedDriver:
             row = connection.execute(
                 'select position from positions where "group" = ? and place = ?', (stage.name, _EVERYWHERE)
             ).fetchone()
-            self._cursors[stage.name] = self._saved[stage.name] = 1 if row is None else row[0]
+            position = 1 if row is None else row[0]
+            self._cursors[stage.name] = self._saved[stage.name] = self._passed[stage.name] = position
         self._due = _first_due(connection)
 
     def _advance(self, stage: Stage, connection: sqlite3.Connection) -> int:
@@ -115,20 +130,31 @@ class EmbeddedDriver:
         if not found:
             return 0
         wanted = [index for index, (stored, _) in enumerate(found) if self._wants(stage, stored)]
-        if len(wanted) > stage.batch:
-            found = found[: wanted[stage.batch]]
+        batch = 1 if stage.name in self._careful else stage.batch
+        if len(wanted) > batch:
+            found = found[: wanted[batch]]
         if wanted:
-            chosen = [found[index] for index in wanted[: stage.batch]]
-            events = [event_of(stored.record) if event is None else event for stored, event in chosen]
-            try:
-                emitted = stage.run(connection, events)
-            except StepError as error:
-                self._poison.add((error.stage, error.event.id))
-                raise
-            if emitted:
-                self._log.append_within(connection, [record_of(event) for event in emitted], emitted)
+            self._run(stage, connection, [found[index] for index in wanted[:batch]])
         self._cursors[stage.name] = found[-1][0].offset + 1
         return len(found)
+
+    def _run(self, stage: Stage, connection: sqlite3.Connection, chosen: list[tuple[Stored, AnyEvent | None]]) -> None:
+        """Fold, and append what that brings about; an event that cannot be folded is passed over from then on."""
+        try:
+            events = [event_of(stored.record) if event is None else event for stored, event in chosen]
+            emitted = stage.run(connection, events)
+            if emitted:
+                self._log.append_within(connection, [record_of(event) for event in emitted], emitted)
+        except sqlite3.Error:
+            raise
+        except StepError as error:
+            self._poison.add((error.stage, error.event.id))
+            raise
+        except Exception:  # which of the events it was is found by folding them one by one
+            if len(chosen) == 1:
+                self._poison.add((stage.name, chosen[0][0].record.id))
+            self._careful.add(stage.name)
+            raise
 
     def _wants(self, stage: Stage, stored: Stored) -> bool:
         record = stored.record
@@ -136,11 +162,22 @@ class EmbeddedDriver:
             return False
         return not self._poison or (stage.name, record.id) not in self._poison
 
-    def _save_position(self, connection: sqlite3.Connection, stage: Stage) -> None:
+    def _save(self, stage: Stage, connection: sqlite3.Connection) -> None:
+        """Write the stage's state and position, together or not at all in this transaction."""
+        name, cursor = stage.name, self._cursors[stage.name]
+        if cursor == self._saved[name]:
+            return
+        if isinstance(stage, FoldStage) and stage.patient and self._may_wait(name, cursor):
+            stage.save_timers(connection)
+            return
+        stage.save(connection)
         connection.execute(
-            'insert or replace into positions ("group", place, position) values (?, ?, ?)',
-            (stage.name, _EVERYWHERE, self._cursors[stage.name]),
+            'insert or replace into positions ("group", place, position) values (?, ?, ?)', (name, _EVERYWHERE, cursor)
         )
+        self._saving[name] = cursor
+
+    def _may_wait(self, stage: str, cursor: int) -> bool:
+        return cursor - self._passed[stage] >= _STORM and cursor - self._saved[stage] < _MOST_UNSAVED
 
     def _fire_timers(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
@@ -151,6 +188,8 @@ class EmbeddedDriver:
             "select stage, page, timer, due from timers where due <= ? order by due limit ?", (now, _TIMERS)
         ).fetchall():
             event = timer_event(name, page, timer, due, now)
+            if name not in folds:
+                continue  # a stage of another version
             processor = folds[name].processor
             at = processor.topics[0], processor.timer_key(page, timer)
             self._log.append_events(connection, [event], at)

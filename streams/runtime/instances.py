@@ -6,6 +6,7 @@ from typing import Protocol
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.rows import decoder
+from streams.runtime.stage import FoldStage
 
 
 class Instances(Protocol):
@@ -16,15 +17,23 @@ class Instances(Protocol):
 
 
 class EmbeddedInstances:
-    """Reads them from the embedded engine's file, as committed."""
+    """Reads them as the embedded engine has folded them: what is not in the stage's memory is in the file."""
 
-    def __init__(self, log: SqliteEventLog) -> None:
+    def __init__(self, log: SqliteEventLog, stage: FoldStage) -> None:
         self._log = log
+        self._stage = stage
 
     def get_many(self, page: str, keys: Sequence[str]) -> dict[str, Instance]:
+        table = self._stage.tables[INSTANCES]
         found: dict[str, Instance] = {}
-        for start in range(0, len(keys), 400):
-            some = keys[start : start + 400]
+        rest = []
+        for key in keys:
+            if (value := table.peek(page, key)) is not None:
+                found[key] = value
+            else:
+                rest.append(key)
+        for start in range(0, len(rest), 400):
+            some = rest[start : start + 400]
             marks = ",".join("?" * len(some))
             rows = self._log.query(
                 f"select key, value from state where stage = ? and tbl = ? and page = ? and key in ({marks})",

@@ -47,14 +47,21 @@ class StepError(RuntimeError):
 
 
 class FoldStage:
-    """Runs a pure ``Processor``. ``on_commit`` is told which pages' tables changed, by table name."""
+    """Runs a pure ``Processor``. ``on_commit`` is told which pages' tables changed, by table name.
+
+    ``patient`` lets the driver save it less often than it folds: what was not saved is folded again after a crash, and
+    whatever reads its rows from the file sees them a moment later.
+    """
 
     def __init__(
         self,
         processor: Processor,
         on_commit: Callable[[Mapping[str, MemoryTable[Any]], set[str]], None] | None = None,
+        *,
+        patient: bool = False,
     ) -> None:
         self.processor = processor
+        self.patient = patient
         self.name = processor.name
         self.topics = frozenset(processor.topics)
         self.types = processor.types
@@ -67,11 +74,13 @@ class FoldStage:
         self._wakes: dict[tuple[str, str], Micros | None] = {}
         self._on_commit = on_commit
         self._touched: set[str] = set()
+        self._unsaved = False
 
     def load(self, connection: sqlite3.Connection) -> None:
         self.tables = rows.load(connection, self.processor)
         self._wakes = {}
         self._touched = set()
+        self._unsaved = False
         if self._on_commit is not None:
             pages = {page for table in self.tables.values() for page in table.pages()}
             self._on_commit(self.tables, pages)
@@ -86,6 +95,7 @@ class FoldStage:
         if (prefetch := self._prefetch) is not None:
             wanted = [want for event in events for want in prefetch(event)]
             rows.prefetch(connection, self.processor, self.tables, wanted)
+        self._unsaved = True
         emitted: list[AnyEvent] = []
         for event in events:
             emitted += self._step(event)
@@ -111,6 +121,11 @@ class FoldStage:
 
     def save(self, connection: sqlite3.Connection) -> None:
         rows.save(connection, self.name, self.tables, anew=self._anew)
+        self.save_timers(connection)
+        self._unsaved = False
+
+    def save_timers(self, connection: sqlite3.Connection) -> None:
+        """Write only when it wants to be woken: being woken early or twice does no harm, too late would."""
         if self._wakes:
             rows.save_timers(connection, self.name, self._wakes)
             self._wakes = {}
@@ -120,5 +135,5 @@ class FoldStage:
             self._on_commit(self.tables, self._touched)
         self._touched = set()
         for spec in self.processor.tables:
-            if spec.lazy:
+            if spec.lazy and not self._unsaved:
                 self.tables[spec.name].shrink(_KEEP_IN_MEMORY)
