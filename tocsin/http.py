@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from consumers.web.errors import of_http, of_validation
+from consumers.web.errors import of_http
 from streams.log.port import LogUnavailableError
 from streams.runtime.problems import ProblemError, overloaded
+from streams.runtime.validation import problem_of as of_fields
 from tocsin import __version__
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def problem_of(error: Exception) -> ProblemError:
         case ProblemError():
             return error
         case RequestValidationError():
-            return of_validation(error)
+            return of_fields(error.errors())
         case LogUnavailableError():
             return overloaded("The log cannot take this now; nothing was stored.")
         case HTTPException():

@@ -27,6 +27,7 @@ from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
 from consumers.web.requests import RequestCounter
 from consumers.web.router import web_router
+from consumers.web.sampling import sample_engine, sample_ledger
 from consumers.web.sse import ChangeStream
 from consumers.web.unrouted import StoredUnrouted
 from producers.commands.deps import CommandDeps
@@ -141,6 +142,8 @@ class Server:
             self._metrics,
         )
         self._web = self._web_dependencies()
+        sample_engine(self._metrics, backend.log, backend.driver)
+        sample_ledger(self._metrics, backend.log.query, backend.clock)
         self._sources = SourceTokens(tuple(_source_tokens(config)))
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -1,9 +1,7 @@
 """What is wrong with a request, in the language of who asked: a problem (RFC 9457) for programs, a page for people."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,11 +9,10 @@ from starlette.responses import JSONResponse, Response
 from consumers.web.public import HTML, HTML_HEADERS
 from consumers.web.render.page import Pages
 from streams.domain.model import PageView
-from streams.runtime.problems import FieldError, ProblemError
+from streams.runtime.problems import ProblemError
 
 PROBLEM = "application/problem+json"
 _MACHINES = ("/api/", "/ingest/", "/v2/", "/events/", "/healthz", "/readyz", "/metrics")
-_MOST_ERRORS = 20
 
 
 def answer(request: Request, problem: ProblemError, pages: Pages, view: PageView | None) -> Response:
@@ -37,23 +34,8 @@ def is_for_people(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not path.startswith(_MACHINES)
 
 
-def of_validation(error: RequestValidationError) -> ProblemError:
-    """Return the problem of a request that is not what the API describes: each wrong field by its path."""
-    found = tuple(FieldError(_path(one["loc"]), one["msg"]) for one in error.errors()[:_MOST_ERRORS])
-    first = found[0] if found else FieldError("body", "cannot be read")
-    return ProblemError(400, "Invalid request", f"{first.field}: {first.message}", errors=found)
-
-
 def of_http(error: HTTPException) -> ProblemError:
     """Return the problem of what the framework itself refuses (404, 405)."""
     status = HTTPStatus(error.status_code)
     detail = "" if error.detail == status.phrase else str(error.detail)
     return ProblemError(error.status_code, status.phrase, detail)
-
-
-def _path(location: Sequence[str | int]) -> str:
-    """Return ``affects[0].component`` for a place in a body, ``query.limit`` for one in the query."""
-    parts = list(location)
-    if parts[:1] == ["body"] and len(parts) > 1:
-        parts = parts[1:]
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from producers.commands.bodies.fields import CellChoice
-from producers.commands.problems import invalid_fields
 from schemas.events import Cell, Effect
 from schemas.vocabulary import CellStatus
 from streams.domain.model import PageView
 from streams.domain.tree import Tree
 from streams.runtime.problems import FieldError
+from streams.runtime.validation import invalid_fields
 
 
 def expanded(view: PageView, field: str, choices: Sequence[CellChoice]) -> list[list[Cell]]:

@@ -1,5 +1,6 @@
 """POST drafts: let one go out, or throw it away."""
 
+import re
 from dataclasses import replace
 
 from fastapi import APIRouter
@@ -13,6 +14,9 @@ from producers.commands.json_route import JsonRoute
 from schemas.events import DraftApproved, DraftDismissed, EventData
 from streams.runtime.access import Role
 from streams.runtime.problems import not_found
+
+_ID = re.compile("[0-9a-f]{32}")
+"""What may have been a draft: whether it is one that still waits is for the fold to say (409)."""
 
 
 class Drafts:
@@ -64,8 +68,8 @@ class Drafts:
         waiting = self._desk.view(order.page).drafts.get(draft)
         # A decided draft waits no more, yet the decision may be repeated.
         before = await self._desk.done_before(order) if waiting is None else None
-        if waiting is None and before is None:
-            raise not_found("draft waiting")
+        if waiting is None and before is None and not _ID.fullmatch(draft):
+            raise not_found("draft")
         drill = any(one is not None and one.drill for one in (waiting, before))
         done = await self._desk.carry_out(replace(order, drill=drill), lambda _: data)
         return answer(done, {"id": draft, "draft": draft, "state": state})

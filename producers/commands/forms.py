@@ -9,19 +9,18 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from producers.commands.bodies.subscribers import NewSubscriber
 from producers.commands.desk import Desk, json_response
-from producers.commands.problems import problem_of
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import Subscribers
 from producers.intake.receiving import read_body
 from streams.runtime.links import ExpiredLinkError, LinkError, Purpose, Ticket
 from streams.runtime.problems import ProblemError, invalid, not_found
+from streams.runtime.validation import problem_of
 
 MAX_FORM = 128 * 1024
 _MOST_FIELDS = 1_000
@@ -119,7 +118,7 @@ def _new_subscriber(fields: Fields) -> NewSubscriber:
         return NewSubscriber.model_validate(dict(_members(fields)))
     except ValidationError as error:
         errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-        raise problem_of(RequestValidationError(errors)) from None
+        raise problem_of(errors) from None
 
 
 def _members(fields: Fields) -> Iterator[tuple[str, Any]]:

@@ -19,6 +19,9 @@ MAX_WAITING = 2_000
 MAX_BATCH = 256
 """Jobs that share one transaction: bounds how long the first of them waits for the last."""
 
+_MOST_FAILURES = 1_000
+"""Times in a row that a failing pump is tried again at once: each time it knows more of what it must pass over."""
+
 
 class LogOverloadedError(LogUnavailableError):
     """More is waiting to be written than can be promised soon; nothing was taken."""
@@ -78,6 +81,7 @@ class GroupCommitWriter:
         self._wake = Condition()
         self._awake = False
         self._closed = False
+        self._failures = 0
         self._thread = Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -119,6 +123,17 @@ class GroupCommitWriter:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._write()
+        except Exception:  # nobody else would see it: whoever waits, or comes later, is told that the log is gone
+            _log.critical("the log's writer ended", exc_info=True)
+            with self._wake:
+                self._closed = True
+                left, self._jobs = self._jobs, []
+            for _, future in left:
+                future.set_exception(LogUnavailableError("the log's writer ended"))
+
+    def _write(self) -> None:
         more = False
         while True:
             with self._wake:
@@ -178,7 +193,10 @@ class GroupCommitWriter:
             self._connection.execute("rollback to pump")
             self._participant.restore(mark)
             self._pump.rolled_back()
-            more = False
+            self._failures += 1
+            more = self._failures < _MOST_FAILURES
+        else:
+            self._failures = 0
         self._connection.execute("release pump")
         return more
 

@@ -31,9 +31,11 @@ def load(connection: sqlite3.Connection, processor: Processor) -> dict[str, Memo
     """Return the processor's tables: lazy ones empty with a loader, the others whole."""
     tables = {spec.name: _table(connection, processor.name, spec) for spec in processor.tables}
     specs = {spec.name: spec for spec in processor.tables if not spec.lazy}
-    for name, page, key, value in connection.execute(
-        "select tbl, page, key, value from state where stage = ?", (processor.name,)
-    ) if len(specs) == len(tables) else _eager_rows(connection, processor.name, specs):
+    for name, page, key, value in (
+        connection.execute("select tbl, page, key, value from state where stage = ?", (processor.name,))
+        if len(specs) == len(tables)
+        else _eager_rows(connection, processor.name, specs)
+    ):
         tables[name].fill(page, key, _decode(specs[name], processor.name, page, key, value))
     return tables
 
@@ -53,7 +55,8 @@ def _table(connection: sqlite3.Connection, stage: str, spec: TableSpec) -> Memor
 
     def load_one(page: str, key: str) -> Any:
         row = connection.execute(
-            "select value from state where stage = ? and tbl = ? and page = ? and key = ?", (stage, spec.name, page, key)
+            "select value from state where stage = ? and tbl = ? and page = ? and key = ?",
+            (stage, spec.name, page, key),
         ).fetchone()
         return None if row is None else _decode(spec, stage, page, key, row[0])
 
@@ -81,9 +84,7 @@ def prefetch(
                 tables[name].fill_absent(page, key)
 
 
-def fetch(
-    connection: sqlite3.Connection, stage: str, spec: TableSpec, page: str, keys: list[str]
-) -> dict[str, Any]:
+def fetch(connection: sqlite3.Connection, stage: str, spec: TableSpec, page: str, keys: list[str]) -> dict[str, Any]:
     """Return the rows of these keys that exist."""
     found = {}
     for start in range(0, len(keys), _KEYS_PER_SELECT):
@@ -127,15 +128,11 @@ def save(
         connection.executemany("delete from state where stage = ? and tbl = ? and page = ? and key = ?", gone)
 
 
-def save_timers(
-    connection: sqlite3.Connection, stage: str, wakes: Mapping[tuple[str, str], Micros | None]
-) -> None:
+def save_timers(connection: sqlite3.Connection, stage: str, wakes: Mapping[tuple[str, str], Micros | None]) -> None:
     """Write the wishes to be woken: by (page, timer), None takes one back."""
     put = [(stage, *where, due) for where, due in wakes.items() if due is not None]
     gone = [(stage, *where) for where, due in wakes.items() if due is None]
     if put:
-        connection.executemany(
-            "insert or replace into timers (stage, page, timer, due) values (?, ?, ?, ?)", put
-        )
+        connection.executemany("insert or replace into timers (stage, page, timer, due) values (?, ?, ?, ?)", put)
     if gone:
         connection.executemany("delete from timers where stage = ? and page = ? and timer = ?", gone)

@@ -37,6 +37,7 @@ from streams.runtime.embedded import EmbeddedDriver
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
 from streams.runtime.stage import FoldStage
+from streams.runtime.validation import problem_of
 from tests.builders.views import ACME, HOUR, NOW, REGIONS, SETTINGS
 
 PAGE = "acme"
@@ -154,7 +155,7 @@ class WebWorld:
 
         @app.exception_handler(RequestValidationError)
         async def wrong(request: Request, error: RequestValidationError) -> Response:
-            return problem(request, errors.of_validation(error))
+            return problem(request, problem_of(error.errors()))
 
         @app.exception_handler(HTTPException)
         async def missing(request: Request, error: HTTPException) -> Response:

@@ -38,7 +38,7 @@ async def test_a_dismissed_draft_is_gone(
     answer = await client.post(f"{API}/drafts/{waiting}/dismiss", json=body, headers=LEAD)
     assert (answer.status_code, answer.json()["state"]) == (201, "dismissed")
     assert [data.reason for data in office.of(DraftDismissed)] == [(body or {}).get("reason") or ""]
-    assert (await client.post(f"{API}/drafts/{waiting}/approve", headers=LEAD)).status_code == 404
+    assert (await client.post(f"{API}/drafts/{waiting}/approve", headers=LEAD)).status_code == 409
     assert office.incidents() == []
 
 

@@ -57,13 +57,26 @@ async def test_more_than_a_mib_is_a_413(shared_client: httpx.AsyncClient, path: 
 
 
 @every_path
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
-async def test_what_is_not_declared_as_json_is_a_415(
+@pytest.mark.parametrize(
+    "media_type", ["text/html", "multipart/form-data; boundary=x", "application/jsonx", "application/xml"]
+)
+async def test_what_is_declared_as_something_else_is_a_415(
     shared_client: httpx.AsyncClient, path: str, media_type: str
 ) -> None:
     answer = await shared_client.post(f"{API}/{path}", content=b"{}", headers=BOSS | {"Content-Type": media_type})
     assert answer.status_code == 415
     assert "application/json" in answer.json()["detail"]
+
+
+@every_path
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/merge+json"]
+)
+async def test_json_is_taken_however_it_is_declared(
+    shared_client: httpx.AsyncClient, path: str, media_type: str
+) -> None:
+    answer = await shared_client.post(f"{API}/{path}", content=b"[7]", headers=BOSS | {"Content-Type": media_type})
+    assert answer.status_code == 400, "it was read, and is no object"
 
 
 @every_path

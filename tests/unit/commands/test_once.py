@@ -179,7 +179,7 @@ async def test_an_approval_is_repeated_when_the_draft_is_long_gone(office: Offic
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].json() == answers[1].json() == {"id": waiting, "draft": waiting, "state": "approved"}
     assert len(office.of(DraftApproved)) == 1
-    assert (await client.post(url, headers=LEAD)).status_code == 404
+    assert (await client.post(url, headers=LEAD)).status_code == 409
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

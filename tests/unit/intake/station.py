@@ -11,7 +11,6 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from producers.commands.problems import problem_of
 from producers.intake.deps import IntakeDeps
 from producers.intake.router import intake_router
 from schemas.events import AlertReceived, AnyEvent, DeadLettered, EventData, Micros
@@ -22,6 +21,7 @@ from streams.runtime.access import digest
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
 from streams.runtime.secrets import SourceToken, SourceTokens
+from streams.runtime.validation import problem_of
 from tocsin.backend import Backend
 from tocsin.config.catalogue import desired
 from tocsin.config.loader import load_example
@@ -115,7 +115,7 @@ def app_of(*routers: APIRouter) -> FastAPI:
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return problem(request, problem_of(error))
+        return problem(request, problem_of(error.errors()))
 
     app.add_exception_handler(ProblemError, problem)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -1,9 +1,7 @@
-"""From what pydantic found wrong with a request to the problem that its sender reads."""
+"""From what a validator found wrong with a request to the problem that its sender reads; it knows no framework."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from fastapi.exceptions import RequestValidationError
 
 from streams.runtime.problems import FieldError, ProblemError
 
@@ -14,13 +12,17 @@ _WORDS = {
     "json_invalid": "is not JSON",
     "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
 }
 
 
-def problem_of(error: RequestValidationError) -> ProblemError:
-    """Return the problem that names every wrong field; never quotes what was sent."""
-    errors = tuple(FieldError(field_path(one["loc"]), _message(one)) for one in error.errors()[:_MOST])
-    return invalid_fields(errors)
+def problem_of(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
+    """Return the problem that names every wrong field; never quotes what was sent.
+
+    ``errors`` are pydantic's: mappings with ``loc``, ``type`` and ``msg``.
+    """
+    return invalid_fields(tuple(FieldError(field_path(one["loc"]), _message(one)) for one in errors[:_MOST]))
 
 
 def invalid_fields(errors: tuple[FieldError, ...]) -> ProblemError:
