@@ -77,6 +77,13 @@ def replay(
     return Replayed(events, decoded)
 
 
+def events_from(log: SqliteEventLog, stage: Stage, start: int) -> Iterator[AnyEvent]:
+    """Yield the events that ``stage`` reads from offset ``start`` on; raises LogCorruptError."""
+    readers = _Readers(log, [stage], {})
+    for chunk in _chunks(log, _FOR_EVER, start):
+        yield from readers.sort(chunk)[0][0]
+
+
 class _Readers:
     """The stages, and which of them want what: each record is decoded once however many want it."""
 
@@ -87,6 +94,14 @@ class _Readers:
 
     def fold(self, connection: sqlite3.Connection, chunk: Sequence[Row]) -> int:
         """Give each stage its events of ``chunk`` and return how many were decoded."""
+        waiting, decoded = self.sort(chunk)
+        for (stage, _), events in zip(self._stages, waiting, strict=True):
+            if events:
+                stage.run(connection, events)
+        return decoded
+
+    def sort(self, chunk: Sequence[Row]) -> tuple[list[list[AnyEvent]], int]:
+        """Return what each stage wants of ``chunk``, and how many records that are."""
         waiting: list[list[AnyEvent]] = [[] for _ in self._stages]
         decoded = 0
         bounded = any(end <= chunk[-1][0] for _, end in self._stages)
@@ -103,10 +118,7 @@ class _Readers:
             decoded += 1
             for index in numbers:
                 waiting[index].append(event)
-        for (stage, _), events in zip(self._stages, waiting, strict=True):
-            if events:
-                stage.run(connection, events)
-        return decoded
+        return waiting, decoded
 
     def _who_wants(self, number: int, kind: str) -> list[int]:
         topic = self._topics.get(number)
@@ -120,8 +132,7 @@ class _Readers:
             raise LogCorruptError(f"{where}: {error}") from error
 
 
-def _chunks(log: SqliteEventLog, until: Micros) -> Iterator[list[Any]]:
-    start = 0
+def _chunks(log: SqliteEventLog, until: Micros, start: int = 0) -> Iterator[list[Any]]:
     while chunk := log.query(_SELECT, (start, until, _CHUNK)):
         yield chunk
         start = chunk[-1][0] + 1

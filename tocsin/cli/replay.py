@@ -38,8 +38,8 @@ def replay_command(
 
 
 def _check(data: Path, *, as_json: bool) -> None:
-    from consumers.audit.check import Difference  # noqa: PLC0415 -- commands over HTTP start without all this
-    from consumers.audit.check import check as compare  # noqa: PLC0415 -- as above
+    from consumers.audit.check import check as compare  # noqa: PLC0415 -- commands over HTTP start without all this
+    from consumers.audit.parts import Difference  # noqa: PLC0415 -- as above
     from consumers.audit.stages import replay_stages  # noqa: PLC0415 -- as above
     from streams.runtime.stage import StepError  # noqa: PLC0415 -- as above
 

@@ -1,8 +1,7 @@
 """A projection that was tampered with differs from a replay, whichever column of whichever table was changed."""
 
-import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumers.audit.check import Agreement, Difference, check
+from consumers.audit.check import Agreement, check
+from consumers.audit.parts import Difference
 from consumers.audit.stages import replay_stages
 from streams.log.port import LogCorruptError
 from streams.log.sqlite import FILE_NAME, SqliteEventLog
@@ -132,22 +132,35 @@ def test_a_difference_never_shows_an_address(change: Change, reopened: Reopen) -
     assert ADDRESS.decode() not in found.replayed
 
 
-def test_stages_may_stand_at_different_positions(written: Path, tmp_path: Path, log: SqliteEventLog) -> None:
-    ((last,),) = log.query("select max(seq) from log")
-    shutil.copy(written / FILE_NAME, tmp_path)
-    behind = {stage.name: last * (number + 1) // 7 for number, stage in enumerate(replay_stages())}
-    replayed = new_file()
-    replay(log, replay_stages(), replayed, upto=behind)
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
-        for table in COLUMNS:
+def put_back(folder: Path, log: SqliteEventLog, upto: dict[str, int], tables: Iterable[str]) -> None:
+    """Bring the stages in the folder back to where they were ``upto``, but only in some ``tables``."""
+    with closing(new_file()) as replayed, closing(sqlite3.connect(folder / FILE_NAME)) as connection, connection:
+        replay(log, replay_stages(), replayed, upto=upto)
+        for table in tables:
             connection.execute(f"delete from {table}")
             for row in replayed.execute(f"select * from {table}"):
                 connection.execute(f"insert into {table} values ({','.join('?' * len(row))})", row)
-        connection.executemany(
-            'update positions set position = ? where "group" = ?', [(at, name) for name, at in behind.items()]
-        )
-    with closing(SqliteEventLog(tmp_path, read_only=True)) as uneven:
-        assert isinstance(check(uneven, replay_stages()), Agreement)
+        for name, position in upto.items():
+            connection.execute('update positions set position = ? where "group" = ?', (position, name))
+
+
+def test_stages_may_stand_at_different_positions(log: SqliteEventLog, copy: Path, reopened: Reopen) -> None:
+    ((last,),) = log.query("select max(seq) from log")
+    behind = {stage.name: last * (number + 1) // 7 for number, stage in enumerate(replay_stages())}
+    put_back(copy, log, behind, COLUMNS)
+    assert isinstance(check(reopened(), replay_stages()), Agreement)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_timers_may_be_ahead_of_their_stage(
+    log: SqliteEventLog, copy: Path, change: Change, reopened: Reopen, share: float
+) -> None:
+    ((last,),) = log.query("select max(seq) from log")
+    behind = {stage.name: int(last * share) for stage in replay_stages()}
+    put_back(copy, log, behind, [table for table in COLUMNS if table != "timers"])
+    assert isinstance(check(reopened(), replay_stages()), Agreement)
+    change("update timers set due = due + 1 where timer = 'promise:byhand'")
+    assert isinstance(check(reopened(), replay_stages()), Difference)
 
 
 def test_a_log_that_cannot_be_decoded_is_corrupt(change: Change, reopened: Reopen) -> None:
