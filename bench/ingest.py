@@ -22,6 +22,8 @@ ROUNDS = 5
 BODIES = 60
 """Bodies in a round."""
 CONNECTIONS = 4
+SINGLES = 1_000
+"""Posts of one alert each: how Alertmanager's 2,100 alerts a second over one connection came about."""
 _BEHIND = "select min(position) <= (select max(seq) from log) from positions where place = 0"
 
 
@@ -29,24 +31,26 @@ def run() -> Iterator[Metric]:
     """Measure."""
     with folder() as place, tocsin(place) as port, alertmanager(place) as other:
         rounds = [_round(place, port, other, turn) for turn in range(ROUNDS + 1)][1:]  # the first warms up
-    loop, one, many, theirs = (median(rates) for rates in zip(*rounds, strict=True))
+    loop, one, many, theirs, singly = (median(rates) for rates in zip(*rounds, strict=True))
     durable = "alerts durable and folded"
     yield at_least("ingest", f"{durable}, {CONNECTIONS} connections", many, "alerts/s", loop, 0.5)
     yield noted("ingest", f"{durable}, 1 connection", one, "alerts/s", loop)
-    yield at_least("ingest", f"{durable}, 1 connection, to Alertmanager", one, "alerts/s", theirs, 4)
+    yield at_least("ingest", f"{durable}, 1 connection, to Alertmanager's one a post", one, "alerts/s", singly, 4)
+    yield noted("ingest", f"{durable}, 1 connection, to Alertmanager's {BATCH} a post", one, "alerts/s", theirs)
 
 
-def _round(place: Path, port: int, other: int, turn: int) -> tuple[float, float, float, float]:
-    """Return the rates, in alerts a second, of the bare loop, Tocsin with one and with many connections, Alertmanager."""
+def _round(place: Path, port: int, other: int, turn: int) -> tuple[float, ...]:
+    """Return alerts a second: the bare loop, Tocsin with one and with many connections, Alertmanager in both manners."""
     bodies = [webhook(numbers) for numbers in batches(2 * turn * BODIES, 2 * BODIES)]
+    singly = [postable(range(number, number + 1)) for number in range(turn * SINGLES, (turn + 1) * SINGLES)]
+    grouped = [postable(numbers) for numbers in batches(turn * BODIES + 1_000, BODIES)]
     seconds = (
         bare.ingest(bodies[:BODIES], place / "bare"),
         _ours(place, port, bodies[:BODIES], 1),
         _ours(place, port, bodies[BODIES:], CONNECTIONS),
-        _theirs(other, turn),
+        _theirs(other, grouped),
     )
-    loop, one, many, theirs = (BODIES * BATCH / each for each in seconds)
-    return loop, one, many, theirs
+    return (*(BODIES * BATCH / each for each in seconds), SINGLES / _theirs(other, singly))
 
 
 def _ours(place: Path, port: int, bodies: Sequence[bytes], connections: int) -> float:
@@ -64,8 +68,7 @@ def _ours(place: Path, port: int, bodies: Sequence[bytes], connections: int) -> 
     return spent
 
 
-def _theirs(port: int, turn: int) -> float:
-    bodies = [postable(numbers) for numbers in batches(turn * BODIES, BODIES)]
+def _theirs(port: int, bodies: Sequence[bytes]) -> float:
     start = time.perf_counter()
     _post(port, "/api/v2/alerts", {"Content-Type": "application/json"}, bodies)
     return time.perf_counter() - start

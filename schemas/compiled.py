@@ -22,6 +22,7 @@ _DOUBLE = Struct("<d")
 _SHORT = 16_384
 """Lengths below this are looked up."""
 _LONG_BITS = 64
+_MOMENT_BYTES = 8
 
 
 class NotCompiledError(TypeError):
@@ -150,6 +151,21 @@ def _far(body: bytes, at: int) -> tuple[int, int]:
 
 
 def _read_long(body: bytes, at: int) -> tuple[int, int]:
+    byte = body[at]
+    if byte > 127 and (moment := _moment(body[at : at + _MOMENT_BYTES])) is not None:
+        return moment, at + _MOMENT_BYTES
+    return _read_varint(body, at)
+
+
+@lru_cache(maxsize=4_096)
+def _moment(raw: bytes) -> int | None:
+    """Return the long that is exactly these eight bytes, as times of this century are; None where it is not."""
+    if len(raw) < _MOMENT_BYTES or raw[-1] > 127 or min(raw[:-1]) < 128:
+        return None
+    return _read_varint(raw, 0)[0]
+
+
+def _read_varint(body: bytes, at: int) -> tuple[int, int]:
     byte = body[at]
     value = byte & 127
     shift = 7
