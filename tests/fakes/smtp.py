@@ -37,9 +37,10 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Delay:
-    """Wait before the usual answer."""
+    """Wait before the usual answer; at END ``keep`` says that the mail is accepted before the wait."""
 
     seconds: float
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,11 @@ class _Session(SMTP):
         match self._fake.next_action(phase):
             case Refuse(reply):
                 return reply
-            case Delay(seconds):
+            case Delay(seconds, keeps):
+                if keeps:
+                    keep()
                 await asyncio.sleep(seconds)
+                return "250 2.0.0 queued" if keeps else None
             case Drop(keeps):
                 if keeps:
                     keep()

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import httpx
 import yaml
@@ -34,10 +34,44 @@ def example_with(**changes: Any) -> str:
     return yaml.safe_dump(page)
 
 
+class Program(Protocol):
+    """A running process, as ``subprocess`` has it."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its exit code."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+
+
+Spawn: TypeAlias = Callable[[Sequence[str | Path], Mapping[str, str], Path], Program]
+"""Starts a command in an environment; what it prints goes to a file."""
+
+
+def spawn(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Program:
+    """Start a command as anybody would."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+
+
 class Tocsin:
     """One installation. Use it as a context manager; it may be stopped, killed and started again within."""
 
-    def __init__(self, folder: Path, configuration: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        configuration: str,
+        environment: Mapping[str, str] | None = None,
+        spawned: Spawn = spawn,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
@@ -45,7 +79,8 @@ class Tocsin:
         self._config = folder / "tocsin.yaml"
         self._config.write_text(configuration, "utf-8")
         self._environment = {**os.environ, "PAGE_URL": self.url, **(environment or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._spawn = spawned
+        self._process: Program | None = None
         self._lives = 0
         self.http = httpx.Client(base_url=self.url, timeout=30)
 
@@ -62,14 +97,8 @@ class Tocsin:
     def launch(self, **environment: str) -> None:
         """Start the process and do not wait for it."""
         self._lives += 1
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [COMMAND, "up", "--config", self._config, "--data", self.data, "--port", str(self.port)],
-                env=self._environment | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        command = [COMMAND, "up", "--config", self._config, "--data", self.data, "--port", str(self.port)]
+        self._process = self._spawn(command, self._environment | environment, self.log)
 
     def start(self, **environment: str) -> None:
         """Start the process and wait until it is ready."""
@@ -146,12 +175,11 @@ class Tocsin:
         """Return all incidents, as the public sees them."""
         return self._pages("incidents", "incidents", by=None)
 
-    def run(self, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run another command of the installation to its end."""
-        command: Sequence[str | Path] = [COMMAND, *words]
-        return subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
+    def run(self, *words: str | Path) -> tuple[int, str]:
+        """Run another command of the installation to its end; return its exit code and what it printed."""
+        log = self.folder / "command.log"
+        code = self._spawn([COMMAND, *words], self._environment, log).wait(PATIENCE)
+        return code, log.read_text("utf-8", "replace")
 
     def _pages(self, path: str, name: str, by: str | None = "ops") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
