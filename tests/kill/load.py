@@ -98,7 +98,7 @@ class Monitor(Sender):
             self._say([*fresh, *repeats])
             self.firing += fresh
         else:
-            some = self.random.sample(self.firing, self.random.randint(1, len(self.firing)))
+            some = self.random.sample(self.firing, self.random.randint(1, 1 + len(self.firing) // 3))
             self._say([one.resolved() for one in some])
             self.firing = [one for one in self.firing if one not in some]
 
