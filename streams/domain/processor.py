@@ -21,7 +21,7 @@ class Output:
         self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
 
-    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> AnyEvent:
+    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> None:
         """Bring about an event on the cause's page; its id is a function of the cause and of its rank.
 
         It is a drill if its cause is one, unless ``drill`` says otherwise (a timer does not know what it is for).
@@ -39,7 +39,6 @@ class Output:
             data,
         )
         self.emitted.append(event)
-        return event
 
     def wake(self, timer: str, due: Micros | None) -> None:
         """Ask for a ``TimerFired`` of this name at ``due``; None takes the wish back. One time for each timer."""
@@ -48,6 +47,15 @@ class Output:
     def ignore(self, reason: str) -> None:
         """Say that the event made no sense in its state; it is kept and shown with this reason."""
         self.ignored = reason
+
+
+class Unheard(Output):
+    """The output of a replay: what is emitted lies on the log already and is not made again."""
+
+    __slots__ = ()
+
+    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> None:
+        """Nobody listens."""
 
 
 class Step(Protocol):

@@ -22,7 +22,7 @@ Progress: TypeAlias = Callable[[int], None]
 """Told after each chunk the offset that was reached."""
 Row: TypeAlias = tuple[int, int, str, bytes, bytes]
 """Offset, place, type, fingerprint, body."""
-_CHUNK = 250
+_CHUNK = 60
 """Records at a time: few enough that what was decoded is still in the processor's cache when it is folded."""
 _YOUNG_OBJECTS = 100_000
 _SELECT = "select seq, place, type, fingerprint, body from log where seq >= ? and recorded_at <= ? order by seq limit ?"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from schemas.events import AnyEvent, Micros, TimerFired
-from streams.domain.processor import Output, Processor
+from streams.domain.processor import Output, Processor, Unheard
 from streams.domain.state import MemoryTable, memory_state
 from streams.runtime import rows
 
@@ -71,6 +71,7 @@ class FoldStage:
         self.ignored = 0
         self._prefetch = processor.prefetch
         self._anew = False
+        self._output: type[Output] = Output
         self._wakes: dict[tuple[str, str], Micros | None] = {}
         self._on_commit = on_commit
         self._touched: set[str] = set()
@@ -90,6 +91,7 @@ class FoldStage:
         self.tables = dict(memory_state(self.processor.tables))
         self._prefetch = None
         self._anew = True
+        self._output = Unheard
 
     def run(self, connection: sqlite3.Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
         if (prefetch := self._prefetch) is not None:
@@ -102,7 +104,7 @@ class FoldStage:
         return emitted
 
     def _step(self, event: AnyEvent) -> list[AnyEvent]:
-        out = Output(event)
+        out = self._output(event)
         data = event.data
         if isinstance(data, TimerFired):
             if data.processor != self.name:
