@@ -106,6 +106,8 @@ def serve() -> None:
                     if done:
                         ended[pid] = os.waitstatus_to_exitcode(status)
                 print(json.dumps(ended.get(pid)), flush=True)
+            case strange:
+                raise ValueError(strange)
 
 
 def _load() -> None:

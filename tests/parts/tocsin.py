@@ -97,7 +97,8 @@ class Tocsin:
     def launch(self, **environment: str) -> None:
         """Start the process and do not wait for it."""
         self._lives += 1
-        command = [COMMAND, "up", "--config", self._config, "--data", self.data, "--port", str(self.port)]
+        folder: Sequence[str | Path] = ["--config", self._config, "--data", self.data]
+        command = [COMMAND, "up", *folder, "--port", str(self.port)]
         self._process = self._spawn(command, self._environment | environment, self.log)
 
     def start(self, **environment: str) -> None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -161,14 +162,13 @@ class Pipeline:
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:
         """Recover and send until nothing is due at this moment. Raises Crash where a failpoint does."""
-        crashed = False
+        crashed: list[asyncio.Task[Any]] = []
 
         def watched(name: str) -> None:
-            nonlocal crashed
             try:
                 failpoint(name)
             except Crash:
-                crashed = True
+                crashed.extend(filter(None, [asyncio.current_task()]))
                 raise
 
         sender = self.sender(watched)
@@ -180,7 +180,7 @@ class Pipeline:
             sender.stop()
             await running
             return
-        sending = [running, *sender._tasks]
+        sending = [running, *sender._tasks, *crashed]
         for task in sending:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
