@@ -16,6 +16,7 @@ from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.verdicts import Conclusion
 from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, Event, EventData, Micros, NotificationsClaimed
 from schemas.ids import random_id
+from schemas.vocabulary import NotificationState
 from streams.log.port import LogUnavailableError
 from streams.runtime.clock import Clock
 from streams.runtime.failpoints import Failpoint
@@ -30,6 +31,7 @@ _ORPHANED = "the sender ended between the claim and its record"
 _QUICK_SECONDS = 0.1
 _FOLD_SECONDS = 0.05
 _CAUTION = 8
+_TAKEN = (NotificationState.SENT, NotificationState.IN_DOUBT)
 
 
 class Sender:
@@ -162,7 +164,8 @@ class Sender:
         self._failpoint("before_send")
         began = self._clock()
         conclusion = await self._dispatch.send(self._channel, entry, self._random)
-        self._seconds += ((self._clock() - began) / 1_000_000 - self._seconds) / _CAUTION
+        if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
+            self._seconds += ((self._clock() - began) / 1_000_000 - self._seconds) / _CAUTION
         self._failpoint("sent")
         self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
         if conclusion.pause_until is not None:

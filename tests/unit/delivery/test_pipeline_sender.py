@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.delivery.channel import Message
 from consumers.delivery.dispatch import Policy
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.subscribers import SUPPRESSED
@@ -207,6 +208,30 @@ async def test_a_channel_that_is_refused_pauses_and_loses_nothing(mail: Pipeline
     sender.stop()
     await running
     assert {state for _, state in mail.states()} == {"sent"}
+
+
+async def test_a_slow_provider_is_given_little_at_once_however_fast_it_refuses(mail: Pipeline) -> None:
+    """What is in hand when the process dies is in doubt."""
+    mail.channel.capabilities = ScriptedChannel(claim=16).capabilities
+    for number in range(30):
+        mail.subscribe(f"reader-{number}@example.com")
+    mail.publish()
+    in_hand, most = 0, 0
+
+    async def slowly(_: Message) -> None:
+        nonlocal in_hand, most
+        in_hand += 1
+        most = max(most, in_hand)
+        await asyncio.sleep(0.002)
+        if len(mail.channel.attempts) > 4:
+            mail.now += SECOND
+        in_hand -= 1
+
+    mail.channel.before = slowly
+    mail.channel.script(BUSY, BUSY, BUSY, BUSY)
+    await mail.deliver()
+    assert {state for _, state in mail.states()} == {"sent"}
+    assert most == 2
 
 
 async def test_who_left_between_plan_and_send_is_not_told(mail: Pipeline) -> None:
