@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import audience, coldstart, ingest, replay
+from bench import audience, coldstart, ingest, latency, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
@@ -14,6 +14,7 @@ BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("replay", replay.run),
     ("coldstart", coldstart.run),
     ("audience", audience.run),
+    ("latency", latency.run),
 )
 
 

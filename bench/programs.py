@@ -31,10 +31,10 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def tocsin(place: Path, ready: str = "/readyz") -> Iterator[int]:
-    """Run ``tocsin up`` with the example page on ``place``/data; yield its port once ``ready`` is answered."""
+def tocsin(place: Path, ready: str = "/readyz", page: str | None = None) -> Iterator[int]:
+    """Run ``tocsin up`` with ``page`` (None: the example) on ``place``/data; yield its port once ``ready`` is answered."""
     config = place / "tocsin.yaml"
-    config.write_bytes((files("tocsin") / "data" / "example.yaml").read_bytes())
+    config.write_text(page or (files("tocsin") / "data" / "example.yaml").read_text("utf-8"), "utf-8")
     port = free_port()
     command: list[str | Path] = [Path(sys.executable).with_name("tocsin"), "up"]
     command += ["--config", config, "--data", place / "data", "--port", str(port)]
@@ -43,10 +43,10 @@ def tocsin(place: Path, ready: str = "/readyz") -> Iterator[int]:
 
 
 @contextmanager
-def alertmanager(place: Path) -> Iterator[int]:
-    """Run Alertmanager with nobody to notify; yield its port."""
+def alertmanager(place: Path, routes: str = _QUIET) -> Iterator[int]:
+    """Run Alertmanager, by default with nobody to notify; yield its port."""
     config = place / "alertmanager.yml"
-    config.write_text(_QUIET, "utf-8")
+    config.write_text(routes, "utf-8")
     port = free_port()
     command: list[str | Path] = [program("prometheus-alertmanager"), f"--config.file={config}"]
     command += [f"--storage.path={place / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{port}"]

@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -55,6 +56,7 @@ from tocsin.pages_api import pages_router
 
 _DRAIN_SECONDS = 15
 _SWITCH_SECONDS = 0.001
+"""The log's writer gives up the interpreter at each statement, and has it back so soon where the event loop is busy."""
 
 
 class StartError(RuntimeError):
@@ -148,6 +150,7 @@ class Server:
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
         """Answer requests until told to stop."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         configuration = uvicorn.Config(
             self.application(),
             loop="uvloop",

@@ -81,20 +81,19 @@ class Sender:
         left = [entry for entry in self._queue.claimed() if entry.channel == self._name]
         concluded = [(entry, self._dispatch.doubt(self._channel, entry, _ORPHANED, self._clock())) for entry in left]
         for start in range(0, len(concluded), _MOST_RESULTS):
-            await self._record(concluded[start : start + _MOST_RESULTS])
+            await self._publish(self._records(concluded[start : start + _MOST_RESULTS]))
 
     async def run(self) -> None:
         """Send until ``stop``; then finish what is in hand and record it."""
         while not self._stopping or self._tasks or self._concluded:
             self._wake.clear()
             try:
-                await self._flush()
-                took = 0 if self._stopping else await self._take()
+                moved = await self._turn()
             except LogUnavailableError as error:
                 _log.warning("%s: the log cannot be written, trying again: %s", self._name, error)
                 await asyncio.sleep(_LOG_PAUSE_SECONDS)
                 continue
-            if not took and not self._concluded:
+            if not moved:
                 await self._rest()
 
     @property
@@ -126,36 +125,56 @@ class Sender:
         except TimeoutError:
             pass
 
-    async def _take(self) -> int:
+    async def _turn(self) -> bool:
+        """Record what ended and claim what waits, with one append; return whether there was either."""
+        ended, chosen = self._concluded[:_MOST_RESULTS], self._choose()
+        if not (ended or chosen):
+            return False
+        if ended:
+            self._failpoint("before_record")
+        if chosen:
+            self._failpoint("before_claim")
+        await self._publish([*self._records(ended), *self._claims(chosen)])
+        if ended:
+            self._let_go(ended)
+            self._failpoint("recorded")
+        if chosen:
+            self._begin(chosen)
+        return True
+
+    def _choose(self) -> list[Entry]:
         now = self._clock()
         free = self._slots - len(self._in_hand)
-        if free <= 0 or now < self._paused_until:
-            return 0
+        if self._stopping or free <= 0 or now < self._paused_until:
+            return []
         found = self._queue.next(self._name, now, free + len(self._in_hand))
-        chosen = [entry for entry in found if self._is_free(entry)][:free]
-        if not chosen:
-            return 0
-        for entry in await self._claim(chosen):
-            task = asyncio.create_task(self._send(entry))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return len(chosen)
+        return [entry for entry in found if self._is_free(entry)][:free]
 
     def _is_free(self, entry: Entry) -> bool:
         return entry.notification not in self._in_hand and (entry.subject, entry.subscriber) not in self._busy
 
-    async def _claim(self, entries: list[Entry]) -> list[Entry]:
-        self._failpoint("before_claim")
+    def _claims(self, entries: list[Entry]) -> list[AnyEvent]:
         older = [(old, self._dispatch.superseded(old, entry)) for entry in entries for old in self._queue.older(entry)]
-        await self._publish([*self._events(entries, self._claim_of), *self._results(older)])
-        # The ledger decides who holds a claim; what another took meanwhile is not ours to send.
-        held = self._queue.held_by(self.worker, [entry.notification for entry in entries])
-        mine = [entry for entry in entries if entry.notification in held]
+        return [*self._events(entries, self._claim_of), *self._results(older)]
+
+    def _begin(self, claimed: list[Entry]) -> None:
+        """Send what was claimed, if it is ours: the ledger decides who holds a claim that another made meanwhile."""
+        held = self._queue.held_by(self.worker, [entry.notification for entry in claimed])
+        mine = [entry for entry in claimed if entry.notification in held]
         for entry in mine:
             self._in_hand[entry.notification] = entry
             self._busy.add((entry.subject, entry.subscriber))
         self._failpoint("claimed")
-        return mine
+        for entry in mine:
+            task = asyncio.create_task(self._send(entry))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _let_go(self, recorded: list[tuple[Entry, Conclusion]]) -> None:
+        del self._concluded[: len(recorded)]
+        for entry, _ in recorded:
+            self._in_hand.pop(entry.notification, None)
+            self._busy.discard((entry.subject, entry.subscriber))
 
     def _claim_of(self, group: list[Entry]) -> EventData:
         return NotificationsClaimed(self.worker, group[0].shard, [entry.notification for entry in group])
@@ -173,20 +192,9 @@ class Sender:
         self._concluded.append((entry, conclusion))
         self._wake.set()
 
-    async def _flush(self) -> None:
-        while self._concluded:
-            some = self._concluded[:_MOST_RESULTS]
-            self._failpoint("before_record")
-            await self._record(some)
-            del self._concluded[: len(some)]
-            for entry, _ in some:
-                self._in_hand.pop(entry.notification, None)
-                self._busy.discard((entry.subject, entry.subscriber))
-            self._failpoint("recorded")
-
-    async def _record(self, concluded: list[tuple[Entry, Conclusion]]) -> None:
+    def _records(self, concluded: list[tuple[Entry, Conclusion]]) -> list[AnyEvent]:
         followers = [event for _, conclusion in concluded for event in conclusion.events]
-        await self._publish([*self._results(concluded), *followers])
+        return [*self._results(concluded), *followers]
 
     async def _publish(self, events: list[AnyEvent]) -> None:
         """Append ``events`` and wait until the ledger has folded them: what it says next must know of them."""
