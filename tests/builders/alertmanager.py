@@ -50,7 +50,9 @@ def alert(
     if region is not None:
         named["region"] = region
     began = started or datetime.now(UTC) - timedelta(seconds=1)
-    return Alert(named, began, annotations={"summary": f"{service} answers with errors: überlastet, see the runbook 🚨"})
+    return Alert(
+        named, began, annotations={"summary": f"{service} answers with errors: überlastet, see the runbook 🚨"}
+    )
 
 
 def body(alerts: Sequence[Alert]) -> dict[str, Any]:
