@@ -51,8 +51,7 @@ def opened(state: State, event: AnyEvent, episode: e.EpisodeOpened, out: Output)
     if state[ATTACHED].get(event.page, episode.episode) is not None:
         out.ignore("this episode is known")
         return
-    rules = state[facts.RULES].get(event.page, facts.ONLY)
-    match route([] if rules is None else rules.rules, drafting.layout(state, event.page), episode):
+    match route(drafting.rulebook(state, event.page), drafting.layout(state, event.page), episode):
         case Unrouted(reason=reason):
             _keep_unrouted(state, event, episode, reason)
         case Routed(cells=cells) as routed:
@@ -77,8 +76,7 @@ def changed(state: State, event: AnyEvent, episode: e.EpisodeChanged, out: Outpu
         opened(state, event, now, out)
         return
     attachment, group = known
-    rules = state[facts.RULES].get(event.page, facts.ONLY)
-    routing = route([] if rules is None else rules.rules, drafting.layout(state, event.page), episode)
+    routing = route(drafting.rulebook(state, event.page), drafting.layout(state, event.page), episode)
     group = detach(group, attachment.cells, attachment.status)
     if isinstance(routing, Unrouted) or group_key(routing.rule.id, routing.component) != attachment.group:
         # It leads elsewhere now: it leaves this matter as if it had ended, after it arrived where it belongs.

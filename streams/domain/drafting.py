@@ -13,7 +13,7 @@ from streams.domain import page as facts
 from streams.domain.groups import Group, cell_of, effects_of, group_key, standing, weigh, with_told
 from streams.domain.model import Component, Draft
 from streams.domain.processor import Output
-from streams.domain.routing import Layout
+from streams.domain.routing import Layout, Rulebook
 from streams.domain.speech import Speech
 from streams.domain.state import State
 from streams.domain.wording import Named, Words, clock_time, in_words
@@ -35,10 +35,18 @@ def _layout(components: Mapping[str, Component]) -> Layout:
     return Layout({key: component.definition for key, component in components.items()})
 
 
+def rulebook(state: State, page: str) -> Rulebook:
+    """Return the page's rules."""
+    return state[facts.RULES].derived(page, _rulebook)
+
+
+def _rulebook(defined: Mapping[str, e.RulesDefined]) -> Rulebook:
+    return Rulebook([rule for rules in defined.values() for rule in rules.rules])
+
+
 def rule_named(state: State, page: str, name: str) -> Rule | None:
     """Return the rule of this name, None where the page has it no more."""
-    rules = state[facts.RULES].get(page, facts.ONLY)
-    return None if rules is None else next((rule for rule in rules.rules if rule.id == name), None)
+    return rulebook(state, page).named(name)
 
 
 def speech(

@@ -1,6 +1,7 @@
 """Which rule an alert falls under, and which cells it then affects, how badly; or why it tells nobody."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -84,12 +85,39 @@ class Layout:
         return [Cell(component, region)] if region in own.regions else []
 
 
-def route(rules: Iterable[Rule], layout: Layout, alarm: Alarm) -> Routing:
+class Rulebook:
+    """The rules of a page, made for being asked by every alert: each is found by the rarest label that it asks for."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._named: dict[str, Rule] = {}
+        self._by_label: dict[tuple[str, str] | None, list[tuple[int, Rule]]] = {}
+        users = Counter(label for rule in rules for label in rule.labels.items())
+        for rank, rule in enumerate(rules):
+            self._named.setdefault(rule.id, rule)
+            rarest = min(rule.labels.items(), key=lambda label: (users[label], label), default=None)
+            self._by_label.setdefault(rarest, []).append((rank, rule))
+
+    def named(self, name: str) -> Rule | None:
+        """Return the rule of this name, None where the page has none."""
+        return self._named.get(name)
+
+    def first(self, alarm: Alarm) -> Rule | None:
+        """Return the first rule that matches, None where none does."""
+        found: tuple[int, Rule] | None = None
+        for label in (None, *alarm.labels.items()):
+            for rank, rule in self._by_label.get(label, ()):
+                if found is not None and found[0] < rank:
+                    break
+                if _matches(rule, alarm):
+                    found = rank, rule
+                    break
+        return None if found is None else found[1]
+
+
+def route(rules: Rulebook, layout: Layout, alarm: Alarm) -> Routing:
     """Return what the first matching rule says; the first match decides even where it leads nowhere."""
-    for rule in rules:
-        if _matches(rule, alarm):
-            return _follow(rule, layout, alarm)
-    return Unrouted("no rule matches")
+    rule = rules.first(alarm)
+    return Unrouted("no rule matches") if rule is None else _follow(rule, layout, alarm)
 
 
 def _matches(rule: Rule, alarm: Alarm) -> bool:

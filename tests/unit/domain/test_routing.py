@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from schemas.events import ComponentDefined, EpisodeOpened, Rule
 from schemas.vocabulary import CellStatus, Publish, Severity
 from streams.domain.model import Component
-from streams.domain.routing import Layout, Routed, Unrouted, route
+from streams.domain.routing import Layout, Routed, Rulebook, Unrouted, route
 from streams.domain.tree import Tree
 from tests.builders import views
 
@@ -27,7 +27,7 @@ def alarm(source: str = "prom", severity: Severity = Severity.CRITICAL, **labels
 
 def led(rule: Rule, *rest: Rule, by: EpisodeOpened | None = None) -> list[str] | str:
     """Return the cells that are affected, or why nobody is told."""
-    match route([rule, *rest], LAYOUT, alarm() if by is None else by):
+    match route(Rulebook([rule, *rest]), LAYOUT, alarm() if by is None else by):
         case Routed(cells=cells):
             return [cell.key for cell in cells]
         case Unrouted(reason=reason):
@@ -121,3 +121,20 @@ def test_every_tree_leads_somewhere_even_one_that_bites_its_tail(
     assert all(region is None or cell.region == region for cell in cells)
     shown = Tree({key: Component(definition, 0, 0) for key, definition in definitions.items()})
     assert {cell.component for cell in cells} <= {leaf.definition.component for leaf in shown.leaves(None)}
+
+
+WORDS = st.sampled_from(["api", "web", "eu"])
+LABELS = st.dictionaries(st.sampled_from(["service", "region", "team"]), WORDS)
+RULES = st.lists(
+    st.builds(lambda labels, source: replace(RULE, labels=labels, source=source), LABELS, st.none() | st.just("prom"))
+)
+
+
+@given(RULES, LABELS, st.sampled_from(["prom", "ping"]))
+def test_the_rulebook_finds_what_reading_the_rules_in_their_order_finds(
+    rules: list[Rule], labels: dict[str, str], source: str
+) -> None:
+    numbered = [replace(rule, id=str(rank)) for rank, rule in enumerate(rules)]
+    matching = [rule for rule in numbered if rule.source in (None, source) and rule.labels.items() <= labels.items()]
+    asked = EpisodeOpened("e", source, "f", Severity.CRITICAL, 0, "title", labels, {}, "", False)
+    assert Rulebook(numbered).first(asked) == (matching[0] if matching else None)
