@@ -89,7 +89,7 @@ def _told_at(state: State, event: AnyEvent, group: Group, rule: Rule | None) -> 
 
 
 def _later(at: Micros, seconds: int) -> Micros:
-    return min(at + seconds * SECOND, _LATEST)
+    return min(at + max(0, seconds) * SECOND, _LATEST)
 
 
 def is_settled(group: Group) -> bool:

@@ -174,7 +174,10 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
     report = Report(
         alert.status, alert.severity, alert.starts_at, alert.ends_at, alert.expires_at, alert.inconclusive, alert.test
     )
-    match judge(known, report, event.recorded_at):
+    verdict = judge(known, report, event.recorded_at)
+    if isinstance(verdict, Changes | Closes) and _speaks_of_another(alert, known):
+        verdict = Nothing("said of an earlier episode")
+    match verdict:
         case Opens(started_at=started_at, instead=instead):
             if known is not None and known.episode == alert.episode:
                 out.ignore("this episode was opened before")
@@ -204,6 +207,15 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
             _close(state, event, key, _ended(known, ended_at, alert.ends_at, "resolved"), out)
         case Nothing(reason=reason):
             out.ignore(reason)
+
+
+def _speaks_of_another(alert: e.AlertReceived, known: Instance | None) -> bool:
+    # Where its time does not tell, the episode does that it was judged to belong to when it arrived: a log may repeat it.
+    if known is None or known.episode == alert.episode:
+        return False
+    if alert.status is AlertStatus.FIRING:
+        return alert.starts_at is None
+    return alert.ends_at is None or alert.ends_at <= known.started_at
 
 
 def _opened(alert: e.AlertReceived, started_at: Micros) -> e.EpisodeOpened:

@@ -18,11 +18,11 @@ _REMEMBERED = 50
 
 def incident_opened(state: State, event: AnyEvent, data: e.IncidentOpened, out: Output) -> list[Transition]:
     """Apply ``IncidentOpened``."""
+    if data.draft is not None:
+        state[DRAFTS].delete(event.page, data.draft)
     if state[INCIDENTS].get(event.page, data.incident) is not None:
         out.ignore("this incident was opened before")
         return []
-    if data.draft is not None:
-        state[DRAFTS].delete(event.page, data.draft)
     at = happened_at(event)
     effects = {effect_key(effect): effect for effect in data.affects if effect.status is not CellStatus.OPERATIONAL}
     resolved = data.status in _OVER

@@ -139,4 +139,4 @@ def _names(state: State, page: str, affects: list[Effect]) -> list[str]:
 def _settings(state: State, page: str) -> PageDefined:
     known: PageDefined | None = state[facts.SETTINGS].get(page, facts.ONLY)
     # A fold is total: an incident may lie on the log before the page's definition does.
-    return known or PageDefined(page, "", "UTC", "", 1800, 0.3, True)
+    return known or PageDefined(page, "", "UTC", "", 1800, facts.DEFAULT_PARTIAL_WEIGHT, True)

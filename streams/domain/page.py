@@ -5,7 +5,10 @@ It applies what lies on the log where it lies there. What alerts bring about is 
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
+
+from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.events import AnyEvent
@@ -32,6 +35,8 @@ from streams.domain.tables import (
     TEMPLATES,
     TOPIC,
 )
+
+DEFAULT_PARTIAL_WEIGHT = 0.3
 
 __all__ = [
     "CATALOGUE_TABLES",
@@ -70,7 +75,9 @@ def evolve(state: State, event: AnyEvent, out: Output) -> list[Transition]:
 
 
 def _page_defined(state: State, event: AnyEvent, data: e.PageDefined, out: Output) -> None:
-    state[SETTINGS].put(event.page, ONLY, data)
+    # A number without end cannot be kept as one.
+    weight = data.partial_weight if isfinite(data.partial_weight) else DEFAULT_PARTIAL_WEIGHT
+    state[SETTINGS].put(event.page, ONLY, replace(data, partial_weight=weight))
 
 
 def _regions_defined(state: State, event: AnyEvent, data: e.RegionsDefined, out: Output) -> None:
@@ -80,7 +87,8 @@ def _regions_defined(state: State, event: AnyEvent, data: e.RegionsDefined, out:
 def _component_defined(state: State, event: AnyEvent, data: e.ComponentDefined, out: Output) -> None:
     known = state[COMPONENTS].get(event.page, data.component)
     created = event.recorded_at if known is None else known.created_at
-    state[COMPONENTS].put(event.page, data.component, Component(data, created, event.recorded_at))
+    defined = data if data.slo is None or isfinite(data.slo) else replace(data, slo=None)
+    state[COMPONENTS].put(event.page, data.component, Component(defined, created, event.recorded_at))
 
 
 def _component_removed(state: State, event: AnyEvent, data: e.ComponentRemoved, out: Output) -> None:

@@ -1,7 +1,7 @@
 """A page's history in few words: what monitors, people and the clock do, folded by the real processors.
 
 The log is the one in memory; what the folds emit lies on it and is folded in turn. ``choose`` picks which partition is
-read next, so that every order that a log may give can be tried.
+read next, so that every order that a log may give can be tried; None leaves the rest for later.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from tests.builders.views import MAJOR, MINUTE, NOW, effect
 PAGE = "acme"
 OPERATOR = "operator:ada"
 Place = tuple["Fold", TopicPartition]
-Choose = Callable[[Sequence[Place]], Place]
+Choose = Callable[[Sequence[Place]], Place | None]
 V = TypeVar("V")
 
 TEMPLATES = {
@@ -101,7 +101,7 @@ class Fold:
 
 
 def first(places: Sequence[Place]) -> Place:
-    """Choose the order of arrival, as far as one can tell: alerts before what follows from them."""
+    """Choose alerts before what follows from them, and leave nothing for later."""
     return places[0]
 
 
@@ -113,12 +113,14 @@ class History:
         self.log = MemoryEventLog()
         self.episodes, self.page = Fold(EPISODES), Fold(PAGES)
         self.ignored: dict[str, str] = {}
-        self._choose = choose
+        self._choose: Choose = first
         self._numbers = 0
+        self._fired: set[tuple[str, Micros]] = set()
         definitions = [each.definition for each in views.ACME]
         for data in (views.SETTINGS, e.RegionsDefined(views.REGIONS), *definitions, *TEMPLATES.values()):
             self.say(data, actor="config")
         self.say(e.RulesDefined(list(rules)), actor="config")
+        self._choose = choose
 
     # --- what happens ---
 
@@ -155,6 +157,7 @@ class History:
         end = self.now + span
         while (found := self._next_timer()) is not None and found[2] <= end:
             fold, timer, due = found
+            self._fired.add((timer, due))
             self.now = max(self.now, due)
             event = timer_event(fold.processor.name, PAGE, timer, due, self.now)
             key = fold.processor.timer_key(PAGE, timer)
@@ -179,10 +182,14 @@ class History:
         self.take(*events)
 
     def settle(self) -> None:
-        """Fold until there is nothing left to fold."""
+        """Fold until there is nothing left to fold, or ``choose`` leaves the rest for later."""
+        while (places := self._unread()) and (chosen := self._choose(places)) is not None:
+            self.advance(*chosen)
+
+    def rest(self) -> None:
+        """Fold all that was left for later."""
         while places := self._unread():
-            fold, place = self._choose(places)
-            self.advance(fold, place)
+            self.advance(*first(places))
 
     def advance(self, fold: Fold, place: TopicPartition) -> None:
         """Fold one record."""
@@ -206,7 +213,12 @@ class History:
         ]
 
     def _next_timer(self) -> tuple[Fold, str, Micros] | None:
-        waiting = [(fold, timer, due) for fold in (self.episodes, self.page) for timer, due in fold.timers.items()]
+        waiting = [
+            (fold, timer, due)
+            for fold in (self.episodes, self.page)
+            for timer, due in fold.timers.items()
+            if (timer, due) not in self._fired
+        ]
         return min(waiting, key=lambda each: (each[2], each[1]), default=None)
 
     # --- what people do, in short ---
