@@ -139,7 +139,7 @@ class Sender:
             self._let_go(ended)
             self._failpoint("recorded")
         if chosen:
-            self._begin(chosen)
+            await self._begin(chosen)
         return True
 
     def _choose(self) -> list[Entry]:
@@ -157,9 +157,9 @@ class Sender:
         older = [(old, self._dispatch.superseded(old, entry)) for entry in entries for old in self._queue.older(entry)]
         return [*self._events(entries, self._claim_of), *self._results(older)]
 
-    def _begin(self, claimed: list[Entry]) -> None:
+    async def _begin(self, claimed: list[Entry]) -> None:
         """Send what was claimed, if it is ours: the ledger decides who holds a claim that another made meanwhile."""
-        held = self._queue.held_by(self.worker, [entry.notification for entry in claimed])
+        held = await self._held([entry.notification for entry in claimed])
         mine = [entry for entry in claimed if entry.notification in held]
         for entry in mine:
             self._in_hand[entry.notification] = entry
@@ -169,6 +169,15 @@ class Sender:
             task = asyncio.create_task(self._send(entry))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _held(self, notifications: list[str]) -> set[str]:
+        """Return which claims are ours; what is claimed must not be forgotten because the log cannot be read now."""
+        while True:
+            try:
+                return self._queue.held_by(self.worker, notifications)
+            except LogUnavailableError as error:
+                _log.warning("%s: the log cannot be read, trying again: %s", self._name, error)
+                await asyncio.sleep(_LOG_PAUSE_SECONDS)
 
     def _let_go(self, recorded: list[tuple[Entry, Conclusion]]) -> None:
         del self._concluded[: len(recorded)]

@@ -87,7 +87,8 @@ def judge(evidence: Evidence) -> Judgement:
         **{
             state: sum(found == state for found in record.states.values()) for state in ("sent", "superseded", "failed")
         },
-        "in doubt": len(record.doubted),
+        "in doubt": sum(found == "in_doubt" for found in record.states.values()),
+        "ever in doubt": len(record.doubted),
         "twice, listed": len(twice & record.doubted),
         "twice, unlisted": len(twice - record.doubted),
     }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,7 +71,8 @@ class Siege:
             sender.stop()
         for sender in self._senders():
             sender.join()
-        wait_for("an end of all notifications", lambda: not Record(self._audit.read()).unfinished())
+        with suppress(AssertionError):  # who did not come to an end is named by the judge
+            wait_for("an end of all notifications", lambda: not Record(self._audit.read()).unfinished())
         return Evidence(
             acknowledged=frozenset().union(*(monitor.acknowledged for monitor in self._monitors)),
             event_ids=frozenset().union(*(monitor.event_ids for monitor in self._monitors)),

@@ -56,6 +56,7 @@ def test_sound_evidence_is_sound() -> None:
     assert not found.broken
     assert found.counts == {
         "alerts": 1, "lost": 0, "doubled": 0, "planned": 2, "sent": 1, "superseded": 0, "failed": 0, "in doubt": 1,
+        "ever in doubt": 1,
         "twice, listed": 1, "twice, unlisted": 0,
     }  # fmt: skip
 

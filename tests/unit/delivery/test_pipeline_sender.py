@@ -1,7 +1,7 @@
 """Claim, send, record over a real log: what each outcome leaves behind, and what a newer update does to an older one."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import pytest
 from consumers.delivery.channel import Message
 from consumers.delivery.dispatch import Policy
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.subscribers import SUPPRESSED
 from consumers.delivery.verdicts import CHANNEL_PAUSE, MOST_ATTEMPTS_IN_DOUBT, micros
 from schemas.events import EndpointSuppressed, SubscriberRemoved
 from schemas.vocabulary import IncidentStatus
+from streams.log.port import LogUnavailableError
 from streams.runtime.failpoints import NAMES
 from tests.unit.delivery.pipeline import (
     MINUTE,
@@ -286,6 +288,26 @@ async def test_what_cannot_be_prepared_is_tried_again(mail: Pipeline) -> None:
     await mail.deliver()
     assert mail.states() == [(ANN, "sent")]
     assert subscriber in mail.entries()[0].subscriber
+
+
+class Unreadable(DeliveryQueue):
+    """A queue whose file cannot be read at the moment at which a claim has just been made."""
+
+    times = 1
+
+    def held_by(self, worker: str, notifications: Sequence[str]) -> set[str]:
+        if self.times:
+            self.times -= 1
+            raise LogUnavailableError("the disk is slow")
+        return super().held_by(worker, notifications)
+
+
+async def test_what_is_claimed_is_not_forgotten_when_the_log_cannot_be_read(mail: Pipeline) -> None:
+    mail.subscribe(ANN)
+    mail.publish()
+    mail.backend.queue = Unreadable(mail.backend.log)
+    await mail.deliver()
+    assert mail.states() == [(ANN, "sent")]
 
 
 @pytest.mark.parametrize("name", NAMES)
