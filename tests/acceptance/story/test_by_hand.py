@@ -61,7 +61,7 @@ def test_resolving_by_hand_ends_what_an_alert_began_until_it_fires_anew(acme: To
 
 
 def test_maintenance_goes_by_the_clock_and_keeps_alerts_silent(acme: Town) -> None:
-    identifier = _schedule(acme, seconds=1, lasts=3600)
+    identifier = _schedule(acme, seconds=3, lasts=3600)  # time enough for the announcement to leave before it begins
     wait_for("the start", lambda: acme.statuses()["API"] == "under_maintenance")
     assert acme.heard() == told(f"Maintenance scheduled: {SERVERS}", *INTERESTED) + told(
         f"Maintenance in progress: {SERVERS}", *INTERESTED
