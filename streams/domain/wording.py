@@ -45,9 +45,17 @@ class Words(msgspec.Struct, frozen=True):
 
 
 _ONE_LABEL = re.compile(r"\{\{ ?labels\.([a-z][a-z0-9_]*) ?\}\}")
-_ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
-# A fold says the same words whenever it is asked: nothing in it may throw dice.
-del _ENVIRONMENT.filters["random"], _ENVIRONMENT.globals["lipsum"]
+
+
+def sandbox() -> ImmutableSandboxedEnvironment:
+    """Return the environment in which templates are read, here and where a configuration is checked."""
+    environment = ImmutableSandboxedEnvironment(autoescape=False)
+    # A fold says the same words whenever it is asked: nothing in it may throw dice.
+    del environment.filters["random"], environment.globals["lipsum"]
+    return environment
+
+
+_ENVIRONMENT = sandbox()
 _LAST_SECOND = 253_370_764_800
 """The beginning of the year 9999: what lies behind it is no date."""
 

@@ -13,6 +13,7 @@ from schemas.ids import derive
 from streams.log.port import Stored, event_of, record_of
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.clock import Clock
+from streams.runtime.rows import save_timers
 from streams.runtime.stage import FoldStage, Stage, StepError
 
 _log = logging.getLogger(__name__)
@@ -192,12 +193,15 @@ class EmbeddedDriver:
         for name, page, timer, due in connection.execute(
             "select stage, page, timer, due from timers where due <= ? order by due limit ?", (now, _TIMERS)
         ).fetchall():
-            event = timer_event(name, page, timer, due, now)
             if name not in folds:
                 continue  # a stage of another version
+            event = timer_event(name, page, timer, due, now)
             processor = folds[name].processor
             at = processor.topics[0], processor.timer_key(page, timer)
-            self._log.append_events(connection, [event], at)
+            [appended] = self._log.append_events(connection, [event], at)
+            if appended.duplicate and appended.offset < self._cursors[name]:
+                # The stage met this very wake-up and asked for it again: it would be due for ever.
+                save_timers(connection, name, {(page, timer): None})
         self._due = None
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 
 from jinja2 import TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from streams.domain.wording import Named, Words
+from streams.domain.wording import Named, Words, sandbox
 from tocsin.config.problems import nearest
 
 TEMPLATE_VARIABLES = frozenset(Words.__struct_fields__)
 REGION_VARIABLES = frozenset({"labels"})
 _NAMED = frozenset({"component", "region"})
 
-_JINJA = ImmutableSandboxedEnvironment()
+_JINJA = sandbox()
 
 
 def template_faults(text: str, variables: frozenset[str]) -> list[str]:
