@@ -1,12 +1,13 @@
 """The one HTTP client through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
 
 A connection is made to the very address that the guard checked, while TLS (SNI, certificate) and Host keep the name.
-The pool is keyed by name, so that a connection is never reused for another name at the same address.
+Connections are kept by name, so that one is never reused for another name at the same address.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ import httpcore
 import httpx
 
 from consumers.delivery.net.guard import Guard
+from consumers.delivery.net.pool import ConnectionPool
 
 _HTTPCORE_ERRORS = (
     httpcore.TimeoutException,
@@ -90,10 +92,11 @@ class PinningBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's body whose errors are httpx's."""
+    """An answer's body whose errors are httpx's; its end gives the connection back."""
 
-    def __init__(self, response: httpcore.Response) -> None:
+    def __init__(self, response: httpcore.Response, release: Callable[[], Awaitable[None]]) -> None:
         self._response = response
+        self._release: Callable[[], Awaitable[None]] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -103,7 +106,13 @@ class _Body(httpx.AsyncByteStream):
             raise httpx.ReadError(type(error).__name__) from error
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        if self._release is None:
+            return
+        release, self._release = self._release, None
+        try:
+            await self._response.aclose()
+        finally:
+            await release()
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -113,15 +122,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, guard: Guard, *, connections: int, context: ssl.SSLContext | None = None) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context or httpx.create_ssl_context(trust_env=False),
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=5.0,
-            http1=True,
-            http2=False,
-            network_backend=PinningBackend(guard),
-        )
+        tls = context or httpx.create_ssl_context(trust_env=False)
+        self._pool = ConnectionPool(PinningBackend(guard), tls, connections)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         raw = httpcore.Request(
@@ -136,14 +138,21 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
+        origin = raw.url.origin
+        connection = await self._pool.take(origin)
+        release = partial(self._pool.release, origin, connection)
         try:
-            response = await self._pool.handle_async_request(raw)
+            response = await connection.handle_async_request(raw)
         except _HTTPCORE_ERRORS as error:
+            await release()
             raise httpx.TransportError(type(error).__name__, request=request) from error
+        except BaseException:
+            await release()
+            raise
         return httpx.Response(
             status_code=response.status,
             headers=response.headers,
-            stream=_Body(response),
+            stream=_Body(response, release),
             extensions=response.extensions,
         )
 
