@@ -55,8 +55,10 @@ from tocsin.http import application
 from tocsin.pages_api import pages_router
 
 _DRAIN_SECONDS = 15
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.0002
 """The log's writer gives up the interpreter at each statement, and has it back so soon where the event loop is busy."""
+_COLLECTOR = (10_000, 20, 20)
+"""Thresholds of the garbage collector: events and incidents hold no cycles, and looking at all of them takes long."""
 
 
 class StartError(RuntimeError):
@@ -178,6 +180,7 @@ class Server:
         """Begin to send."""
         await self._delivering.start()
         gc.collect()
+        gc.set_threshold(*_COLLECTOR)
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
 
     async def stop(self) -> None:

@@ -224,6 +224,11 @@ class SqliteEventLog:
         first = len(tail) - (self._next - start)
         return [tail[index] for index in range(first, min(first + limit, len(tail)))]
 
+    def passed(self, end: int) -> None:
+        """Let go of the records below ``end`` that ``fresh`` kept in memory: all its readers have had them."""
+        while self._tail and self._tail[0][0].offset < end:
+            self._tail.popleft()
+
     def read_all(self, start: int, limit: int, connection: sqlite3.Connection | None = None) -> list[Stored]:
         """Return records of all partitions from offset ``start`` in append order."""
         statement = f"select {_COLUMNS} from log where seq >= ? order by seq limit ?"

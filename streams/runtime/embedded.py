@@ -95,6 +95,7 @@ class EmbeddedDriver:
             if self._cursors[stage.name] != self._passed[stage.name]:
                 stage.committed()
                 self._passed[stage.name] = self._cursors[stage.name]
+        self._log.passed(min(self._cursors.values(), default=0))
         for listener in self._listeners:
             listener()
 
