@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import audience, coldstart, ingest, latency, replay
+from bench import audience, coldstart, ingest, latency, read, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
@@ -15,6 +15,7 @@ BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("coldstart", coldstart.run),
     ("audience", audience.run),
     ("latency", latency.run),
+    ("read", read.run),
 )
 
 

@@ -46,6 +46,7 @@ PARTS = {
         "prometheus-alertmanager", "usr/bin/prometheus-alertmanager", data="usr/share/prometheus/alertmanager"
     ),
     "redis-server": Part("redis-server", "usr/bin/redis-server"),
+    "wrk": Part("wrk", "usr/bin/wrk"),
     "chromium": Part("chromium", "usr/lib/chromium/chromium"),
 }
 
