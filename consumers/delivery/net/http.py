@@ -146,7 +146,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except _HTTPCORE_ERRORS as error:
             await release()
             raise httpx.TransportError(type(error).__name__, request=request) from error
-        except BaseException:
+        except BaseException:  # cancelled too: the socket must not outlive the attempt
             await release()
             raise
         return httpx.Response(

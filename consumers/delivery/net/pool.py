@@ -37,7 +37,7 @@ class ConnectionPool:
                 if not (connection.is_closed() or connection.has_expired()):
                     return connection
                 await connection.aclose()
-        except BaseException:
+        except BaseException:  # cancelled too: the slot must not be lost
             self._slots.release()
             raise
         return Connection(origin, self._context, KEEP_ALIVE, network_backend=self._backend)
