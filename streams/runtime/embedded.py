@@ -8,6 +8,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from schemas.events import AnyEvent, Event, Micros, TimerFired
 from schemas.ids import derive
 from streams.log.port import Stored, event_of, record_of
@@ -24,6 +26,8 @@ _BUDGET_SECONDS = 0.1
 _TIMERS = 200
 _EVERYWHERE = 0
 """The place under which a stage's position in the whole log is kept; partitions have places of their own."""
+_SAVE_POSITIONS = 'insert or replace into positions ("group", place, position) select key, ?, value from json_each(?)'
+"""One statement for all stages: each statement of the writer gives up the interpreter and waits to have it back."""
 Listener = Callable[[], None]
 _STORM = 50
 """Records in one transaction from which on a patient stage is not saved with it: its rows lie all over the file, and
@@ -86,6 +90,8 @@ class EmbeddedDriver:
                 progress = progress or taken > 0
         for stage in self._stages:
             self._save(stage, connection)
+        if self._saving:
+            connection.execute(_SAVE_POSITIONS, (_EVERYWHERE, msgspec.json.encode(self._saving).decode()))
         self._due = _first_due(connection)
         return progress
 
@@ -170,7 +176,7 @@ class EmbeddedDriver:
         return not self._poison or (stage.name, record.id) not in self._poison
 
     def _save(self, stage: Stage, connection: sqlite3.Connection) -> None:
-        """Write the stage's state and position, together or not at all in this transaction."""
+        """Write the stage's state and note its position, together or not at all in this transaction."""
         name, cursor = stage.name, self._cursors[stage.name]
         if cursor == self._saved[name]:
             return
@@ -178,9 +184,6 @@ class EmbeddedDriver:
             stage.save_timers(connection)
             return
         stage.save(connection)
-        connection.execute(
-            'insert or replace into positions ("group", place, position) values (?, ?, ?)', (name, _EVERYWHERE, cursor)
-        )
         self._saving[name] = cursor
 
     def _may_wait(self, stage: str, cursor: int) -> bool:
