@@ -84,7 +84,7 @@ def _subscribe(backend: Backend) -> None:
         key = f"{random.getrandbits(128):032x}"
         channel = "webhook" if number % 5 == 0 else "email"
         table.fill(PAGE, key, Subscriber(key, channel, b"", wanted, ACTIVE, "", "bench", 0))
-        backend.subscribers.index.set(PAGE, key, wanted)
+        backend.subscribers.index.set(PAGE, key, channel, wanted)
 
 
 def _notice(now: int) -> AnyEvent:

@@ -56,7 +56,7 @@ def _build() -> tuple[AudienceIndex, float, float]:
     before, seconds, index = _memory(), 0.0, AudienceIndex()
     for subscriber, wanted in population.subscribers(SUBSCRIBERS):
         began = time.perf_counter()
-        index.set(PAGE, subscriber, wanted)
+        index.set(PAGE, subscriber, "email", wanted)
         seconds += time.perf_counter() - began
     gc.collect()
     return index, (_memory() - before) / SUBSCRIBERS, seconds

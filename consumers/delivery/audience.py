@@ -5,7 +5,7 @@ together) and is what the planner asks.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from pyroaring import BitMap
@@ -96,6 +96,7 @@ class _PageIndex:
         self.everything = BitMap()
         self.by_cell: dict[tuple[str, str | None], BitMap] = defaultdict(BitMap)
         self.by_kind: dict[Kind, BitMap] = defaultdict(BitMap)
+        self.by_channel: dict[str, BitMap] = defaultdict(BitMap)
         self.at_most: dict[Impact, BitMap] = {impact: BitMap() for impact in Impact}
 
     def number(self, subscriber: str) -> int:
@@ -131,12 +132,18 @@ class AudienceIndex:
     def __init__(self) -> None:
         self._pages: dict[str, _PageIndex] = defaultdict(_PageIndex)
 
-    def set(self, page: str, subscriber: str, wanted: Filter | None, before: Filter | None = None) -> None:
-        """Give a subscriber this filter in the place of the one that was set ``before``; None is no filter at all."""
+    def set(
+        self, page: str, subscriber: str, channel: str, wanted: Filter | None, before: Filter | None = None
+    ) -> None:
+        """Give a subscriber this filter in the place of the one that was set ``before``; None is no filter at all.
+
+        The ``channel`` of a subscriber never changes.
+        """
         if wanted == before:
             return
         index = self._pages[page]
         number = index.number(subscriber)
+        index.by_channel[channel].add(number)
         if before is not None:
             for bitmap in index.bitmaps(before):
                 bitmap.discard(number)
@@ -146,8 +153,18 @@ class AudienceIndex:
 
     def match(self, page: str, asked: Question) -> list[str]:
         """Return the ids of all subscribers whom ``decide`` tells, in the order of their coming."""
-        index = self._pages[page]
-        return [index.ids[number] for number in self.numbers(page, asked)]
+        return self.ids(page, self.numbers(page, asked))
+
+    def ids(self, page: str, numbers: BitMap) -> list[str]:
+        """Return the ids behind numbers, in the order of their coming."""
+        ids = self._pages[page].ids
+        return [ids[number] for number in numbers]
+
+    def by_channel(self, page: str, numbers: BitMap) -> Iterator[tuple[str, list[str]]]:
+        """Yield channels in the order of their names, each with the sorted ids of those whom it reaches."""
+        for channel, members in sorted(self._pages[page].by_channel.items()):
+            if found := numbers & members:
+                yield channel, sorted(self.ids(page, found))
 
     def numbers(self, page: str, asked: Question) -> BitMap:
         """Return the same as small numbers: the part of ``match`` that does not grow with the audience's ids."""
@@ -163,11 +180,11 @@ class AudienceIndex:
             found |= self._heavy(index, chose, cell.impact, asked.kind)
         return found & wants_kind
 
-    def wants(self, page: str, subscriber: str, kind: Kind) -> bool:
-        """Whether an active subscriber wants this kind at all: what is asked of those who were told before."""
+    def wanting(self, page: str, subscribers: Iterable[str], kind: Kind) -> BitMap:
+        """Return those of ``subscribers`` who want this kind at all: what is asked of those who were told before."""
         index = self._pages[page]
-        number = index.numbers.get(subscriber)
-        return number is not None and number in index.by_kind.get(kind, ())
+        known = BitMap(number for one in subscribers if (number := index.numbers.get(one)) is not None)
+        return known & index.by_kind[kind]
 
     def count(self, page: str) -> int:
         """Return the number of active subscribers."""

@@ -3,8 +3,7 @@
 The plan reads subscriptions as folded up to the notice's place on the log, and is the record from then on.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -46,8 +45,8 @@ class PlannerStage:
             match event.data:
                 case e.NoticePublished(notice=notice) if notice.kind is not Kind.CONFIRMATION:
                     emitted += self._plan(connection, event, notice)
-                case e.SubscriberAdded(confirmed=False, subscriber=subscriber):
-                    emitted += self._ask(event, subscriber)
+                case e.SubscriberAdded(confirmed=False) as added:
+                    emitted += self._ask(event, added)
                 case _:
                     pass
         return emitted
@@ -59,46 +58,30 @@ class PlannerStage:
     def _plan(self, connection: Connection, event: AnyEvent, notice: Notice) -> list[AnyEvent]:
         page = event.page
         asked = audience.question(notice, lambda component: self._subscribers.lineage(page, component))
-        matched = self._subscribers.index.match(page, asked)
-        told = self._told_before(connection, page, notice)
-        newly = [subscriber for subscriber in matched if subscriber not in told] if told else matched
+        index = self._subscribers.index
+        matched = index.numbers(page, asked)
+        again = index.wanting(page, self._told_before(connection, page, notice), notice.kind)
+        newly = matched - again
         if newly and notice.kind is not Kind.REMINDER:
             connection.execute(
                 "insert or ignore into told_by_update (page, subject, update_id, subscribers) values (?, ?, ?, ?)",
-                (page, notice.subject_id, notice.update, msgspec.json.encode(newly)),
+                (page, notice.subject_id, notice.update, msgspec.json.encode(index.ids(page, newly))),
             )
-        wants = self._subscribers.index.wants
-        again = [subscriber for subscriber in told if wants(page, subscriber, notice.kind)]
-        recipients = sorted([*newly, *again])  # in the order of the ledger's indexes
-        return [_caused(event, plan, index) for index, plan in enumerate(self._chunks(page, notice, recipients))]
+        # By channel in the order of their ids: it is that of the ledger's indexes.
+        plans = _chunks(notice, index.by_channel(page, newly | again))
+        return [_caused(event, plan, rank) for rank, plan in enumerate(plans)]
 
     @staticmethod
-    def _told_before(connection: Connection, page: str, notice: Notice) -> set[str]:
+    def _told_before(connection: Connection, page: str, notice: Notice) -> Iterator[str]:
         # Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
         rows = connection.execute(
             "select subscribers from told_by_update where page = ? and subject = ?", (page, notice.subject_id)
         )
-        return {subscriber for (subscribers,) in rows for subscriber in _IDS.decode(subscribers)}
+        for (subscribers,) in rows:
+            yield from _IDS.decode(subscribers)
 
-    def _chunks(self, page: str, notice: Notice, recipients: Iterable[str]) -> list[e.NotificationsPlanned]:
-        by_channel: dict[str, list[str]] = defaultdict(list)
-        for subscriber in recipients:
-            known = self._subscribers.subscriber(page, subscriber)
-            if known is not None and known.state in (ACTIVE, PENDING):
-                by_channel[known.channel].append(subscriber)
-        plans: list[e.NotificationsPlanned] = []
-        for channel, members in sorted(by_channel.items()):
-            for start in range(0, len(members), CHUNK):
-                chunk = len(plans)
-                plans.append(
-                    e.NotificationsPlanned(
-                        notice.update, notice.subject_id, notice.kind, channel, chunk,
-                        shard_of(notice.update, chunk), members[start : start + CHUNK],
-                    )
-                )  # fmt: skip
-        return plans
-
-    def _ask(self, event: AnyEvent, subscriber: str) -> list[AnyEvent]:
+    def _ask(self, event: AnyEvent, added: e.SubscriberAdded) -> list[AnyEvent]:
+        subscriber = added.subscriber
         settings = self._subscribers.settings(event.page)
         if settings is None:
             return []
@@ -121,8 +104,24 @@ class PlannerStage:
             started_at=event.recorded_at,
             published_at=event.recorded_at,
         )
-        plans = self._chunks(event.page, notice, [subscriber])
+        known = self._subscribers.subscriber(event.page, subscriber)
+        wanted = known is not None and known.state in (ACTIVE, PENDING)
+        plans = _chunks(notice, [(added.channel, [subscriber])] if wanted else [])
         return [_caused(event, data, rank) for rank, data in enumerate([e.NoticePublished(notice), *plans])]
+
+
+def _chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[e.NotificationsPlanned]:
+    plans: list[e.NotificationsPlanned] = []
+    for channel, members in recipients:
+        for start in range(0, len(members), CHUNK):
+            chunk = len(plans)
+            plans.append(
+                e.NotificationsPlanned(
+                    notice.update, notice.subject_id, notice.kind, channel, chunk,
+                    shard_of(notice.update, chunk), members[start : start + CHUNK],
+                )
+            )  # fmt: skip
+    return plans
 
 
 def _caused(cause: AnyEvent, data: EventData, rank: int) -> AnyEvent:

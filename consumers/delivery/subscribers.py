@@ -118,7 +118,7 @@ class SubscriberStage(FoldStage):
         table = self.tables[SUBSCRIBERS]
         for page in table.pages():
             for key in table.rows(page):
-                self.index.set(page, key, self._wanted(page, key))
+                self._index(page, key, None)
 
     def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
         before = {
@@ -128,8 +128,13 @@ class SubscriberStage(FoldStage):
         }
         emitted = super().run(connection, events)
         for (page, key), wanted in before.items():
-            self.index.set(page, key, self._wanted(page, key), wanted)
+            self._index(page, key, wanted)
         return emitted
+
+    def _index(self, page: str, key: str, before: Filter | None) -> None:
+        known = self.subscriber(page, key)
+        if known is not None:
+            self.index.set(page, key, known.channel, self._wanted(page, key), before)
 
     def _wanted(self, page: str, key: str) -> Filter | None:
         known = self.subscriber(page, key)
