@@ -1,31 +1,94 @@
-"""What the distributed engine asks of the store that keeps a processor's state and position together; it keeps nothing."""
+"""What the distributed engine asks of the store that keeps a processor's state and position together; it keeps nothing.
 
-from collections.abc import Iterable, Mapping
+State belongs to a processor and a partition number: partition N of all topics of a processor is one state. Rows,
+ranks, wishes and origins of one (processor, partition) move in one step with a position, or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
+import msgspec
+
+from schemas.events import Micros
 from streams.log.port import TopicPartition
 
 Row: TypeAlias = tuple[str, str, str]
 """Table, page, key."""
+Rank: TypeAlias = tuple[str, str]
+"""The name of a ranking, and a member of it."""
+Wish: TypeAlias = tuple[str, str]
+"""Page and timer."""
+Listener: TypeAlias = Callable[[str, int, frozenset[str]], None]
+"""Called with processor, partition and the pages whose rows a commit changed."""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What one batch changes beside the position. None deletes."""
+
+    rows: Mapping[Row, bytes | None] = {}
+    ranks: Mapping[Rank, int | None] = {}
+    """Members of rankings and their scores: what a reader may ask for in the order of the scores."""
+    wishes: Mapping[Wish, Micros | None] = {}
+    """When each timer wants to be woken."""
+    origins: Mapping[str, bytes] = {}
+    """For each place that emits into this one, how far what it emitted has been folded: see ``partition_fold``."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The small things of one (processor, partition), as of one moment."""
+
+    positions: Mapping[str, int]
+    """By topic, the offset to read next; a topic that is absent is read from 0."""
+    wishes: Mapping[Wish, Micros]
+    origins: Mapping[str, bytes]
 
 
 class StateStore(Protocol):
-    """Rows and positions by processor.
+    """State and positions by processor and partition.
 
-    All methods block and may be called from any thread. They raise whatever the store's client raises where it cannot
-    be reached: the worker then ends and is started again.
+    All methods block and may be called from any thread. They raise StoreUnavailableError where the store cannot be
+    reached: the worker then ends and is started again.
     """
 
-    def position(self, processor: str, place: TopicPartition) -> int:
-        """Return the offset to read next; 0 where nothing is stored, so that an empty store is folded anew."""
+    def held(self, processor: str, partition: int) -> Held:
+        """Return positions, wishes and origins; all empty where nothing is stored, so that an empty store is folded anew."""
 
-    def rows(self, processor: str, partition: int) -> Iterable[tuple[Row, bytes]]:
-        """Return all rows that this partition's events made; partitions share no row."""
+    def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
+        """Return all rows of these tables that this partition's events made; partitions share no row."""
+
+    def page(self, processor: str, partition: int, table: str, page: str) -> dict[str, bytes]:
+        """Return one page's rows of one table by key."""
+
+    def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
+        """Return those of the rows that exist."""
+
+    def snapshot(
+        self, processor: str, partition: int, tables: Sequence[str]
+    ) -> tuple[Mapping[str, int], list[tuple[Row, bytes]]]:
+        """Return positions and rows as of one moment: what a follower goes on from."""
+
+    def ranked(
+        self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
+    ) -> list[tuple[str, int]]:
+        """Return members with their scores in ascending order of (score, member), none above ``upto``."""
 
     def commit(
-        self, processor: str, place: TopicPartition, expected: int, new: int, changed: Mapping[Row, bytes | None]
+        self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes
     ) -> bool:
-        """Write ``changed`` (None deletes) and the position ``new`` in one step, if the position is ``expected``.
+        """Write ``changes`` and the position ``new`` in one step, if the position is ``expected``.
 
         False means that somebody else moved it: nothing was written, and the caller's state is worthless.
         """
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` from a thread of the store's own after commits of any process.
+
+        A hint that may come late, twice, or be lost while the connection is: whoever must not miss a change asks again.
+        """
+
+    def close(self) -> None:
+        """Release what the store holds."""
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot take or give state now."""
