@@ -11,6 +11,8 @@ from tocsin.config.problems import ConfigError, KeyPath, Place, Problem
 from tocsin.config.validate import Finding, assemble, validate
 
 EXAMPLE = "example.yaml"
+ENGINE_VARIABLES = {"kafka": "TOCSIN_KAFKA", "redis": "TOCSIN_REDIS"}
+"""What the environment says of the engine stands above the file: one file serves several clusters."""
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Config:
@@ -39,6 +41,8 @@ def parse(content: bytes, name: str, environment: Mapping[str, str]) -> Config:
         place = Place(content.count(b"\n", 0, error.start) + 1)
         raise ConfigError([Problem(name, (), place, "expected UTF-8")]) from error
     document = read_document(text, environment)
+    if isinstance(document.data, dict):
+        _override(document, environment)
     problems = [Problem(name, path, place, message) for path, place, message in document.errors]
     if not isinstance(document.data, dict):
         raise ConfigError(problems)
@@ -50,6 +54,19 @@ def parse(content: bytes, name: str, environment: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     return assemble(pieces)
+
+
+def _override(document: Document, environment: Mapping[str, str]) -> None:
+    """Put what the environment says of the engine in the place of what the file says; an empty variable says nothing."""
+    given = {key: name for key, name in ENGINE_VARIABLES.items() if environment.get(name)}
+    section = document.data.setdefault("engine", {}) if given else None
+    if not isinstance(section, dict):
+        return  # absent, or no mapping: that is found by the checks
+    for key, name in given.items():
+        section[key] = environment[name]
+        line = document.place(("engine", key)).line
+        document.places["engine", key] = Place(line, (f"environment variable {name}",))
+        document.errors = [error for error in document.errors if error[0] != ("engine", key)]
 
 
 def _prefixes(path: KeyPath) -> list[KeyPath]:

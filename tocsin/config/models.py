@@ -19,8 +19,12 @@ from tocsin.config.values import (
     Line,
     Link,
     Mailbox,
+    Namespace,
     Network,
     Percentage,
+    RedisUrl,
+    Replicas,
+    Servers,
     SmtpUrl,
     SourceKind,
     Text,
@@ -233,6 +237,27 @@ class Operator(Settings):
     token: Token = Field(description="The operator's secret, used as a bearer token.")
 
 
+class Engine(Settings):
+    """Where the distributed engine keeps what the embedded one keeps in its folder."""
+
+    kafka: Servers = Field(description="The Kafka brokers that are asked first; they hold the log.")
+    redis: RedisUrl = Field(description="The Redis that holds what is folded from the log; the URL is secret.")
+    namespace: Namespace = Field(
+        default="", description="Stands before every topic, group and Redis key, so that several pages share a cluster."
+    )
+    replication: Replicas = Field(
+        default=1, description="How many brokers hold each topic; at least 3 where no event may be lost with a machine."
+    )
+    registry: BaseUrl | None = Field(
+        default=None, description="A schema registry (Confluent's API); with one, events carry its wire format."
+    )
+
+    @property
+    def servers(self) -> list[str]:
+        """The brokers, one by one."""
+        return self.kafka.split(",")
+
+
 class Config(Settings):
     """A whole file: one page with all that belongs to it."""
 
@@ -246,3 +271,4 @@ class Config(Settings):
     channels: Channels = Field(default=Channels(), description="The ways to reach subscribers.")
     delivery: Delivery = Field(default=Delivery(), description="What is sent when.")
     operators: tuple[Operator, ...] = Field(default=(), description="Who may use the API.")
+    engine: Engine | None = Field(default=None, description="The distributed engine; absent: one folder, one process.")

@@ -53,7 +53,7 @@ def settings() -> list[Setting]:
 
 def described(annotation: Any) -> Expectation:
     """Return what a value of this type must be."""
-    annotation, kind = _required(annotation), _bare(annotation)
+    annotation, kind = required(annotation), _bare(annotation)
     # The outermost comes last: a source's id is an id, and more than that.
     for extra in reversed(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else ():
         if isinstance(extra, Expect):
@@ -105,8 +105,8 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _required(annotation: Any) -> Any:
-    """Strip ``| None``."""
+def required(annotation: Any) -> Any:
+    """Return an annotation without ``| None``."""
     if get_origin(annotation) in (Union, UnionType):
         return next(part for part in get_args(annotation) if part is not NoneType)
     return annotation
@@ -114,7 +114,7 @@ def _required(annotation: Any) -> Any:
 
 def _bare(annotation: Any) -> Any:
     """Strip ``| None`` and ``Annotated``."""
-    annotation = _required(annotation)
+    annotation = required(annotation)
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
@@ -130,7 +130,7 @@ def _rows(prefix: str, model: type[BaseModel], above: tuple[type[BaseModel], ...
 
 def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
     """Return the model whose keys lie below a value of this type, and how a path gets there."""
-    if any(isinstance(extra, Expect) for extra in get_args(_required(annotation))[1:]):
+    if any(isinstance(extra, Expect) for extra in get_args(required(annotation))[1:]):
         return None, ""
     kind = _bare(annotation)
     match get_origin(kind):

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from tocsin.config.models import Config, Settings
 from tocsin.config.problems import KeyPath, nearest, shown
-from tocsin.config.table import described, expectation, keys_at
+from tocsin.config.table import described, expectation, keys_at, required
 
 S = TypeVar("S", bound=Settings)
 
@@ -46,7 +46,7 @@ def validate(data: dict[str, Any]) -> Pieces:
         pieces.findings.append(_unknown((key,)))
     for name, setting in Config.model_fields.items():
         if name in data:
-            for path, kind, value in _items((name,), setting.annotation, data[name], pieces):
+            for path, kind, value in _items((name,), required(setting.annotation), data[name], pieces):
                 _validate(path, kind, value, pieces)
         elif setting.is_required():
             pieces.findings.append(_missing((name,)))

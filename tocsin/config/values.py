@@ -17,6 +17,8 @@ from producers.sources.registry import KIND_OF_NAME
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,7})s)?")
+_SERVER = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9a-fA-F:]{2,39}\]):(\d{1,5})")
+_NAMESPACE = re.compile(r"[A-Za-z0-9._-]{0,64}")
 MAX_DURATION = timedelta(days=366)
 
 
@@ -88,6 +90,34 @@ def _check_smtp_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_servers(text: str) -> str:
+    """Return the servers without spaces."""
+    servers = [server.strip() for server in text.split(",")]
+    for server in servers:
+        found = _SERVER.fullmatch(server)
+        if found is None or not 0 < int(found[1]) < 65_536:
+            raise ValueError
+    return ",".join(servers)
+
+
+def _check_redis_url(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    parts = urlsplit(text)
+    database = parts.path.removeprefix("/")
+    plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
+    if not (plain and parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0):
+        raise ValueError
+    if database and not database.isdecimal():
+        raise ValueError
+    return secret
+
+
+def _check_namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        raise ValueError
+    return text
+
+
 def _check_kind(text: str) -> str:
     if text not in KIND_OF_NAME:
         raise ValueError
@@ -144,6 +174,20 @@ SmtpUrl: TypeAlias = Annotated[
     SecretStr,
     Expect("a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]"),
     AfterValidator(_check_smtp_url),
+]
+Servers: TypeAlias = Annotated[
+    str, Expect("host:port, or several with commas between them"), AfterValidator(_check_servers)
+]
+RedisUrl: TypeAlias = Annotated[
+    SecretStr,
+    Expect("a URL: redis:// or rediss://[[user]:password@]host[:port][/database]"),
+    AfterValidator(_check_redis_url),
+]
+Namespace: TypeAlias = Annotated[
+    str, Expect("at most 64 letters, digits, dots, _ and -"), AfterValidator(_check_namespace)
+]
+Replicas: TypeAlias = Annotated[
+    int, Expect("a whole number from 1 to 9"), BeforeValidator(_refuse_boolean), Field(ge=1, le=9)
 ]
 SourceKind: TypeAlias = Annotated[
     str, Expect(f"one of {', '.join(KIND_OF_NAME)}", lambda: KIND_OF_NAME), AfterValidator(_check_kind)

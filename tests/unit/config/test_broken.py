@@ -17,7 +17,7 @@ STATUS = (
 SECRET = "a secret of 8 to 256 printable ASCII characters without spaces"
 KINDS = ", ".join(KIND_OF_NAME)
 VARIABLES = "alert, component, duration, labels, next_update, region, regions"
-SECTIONS = "page, regions, components, sources, rules, templates, updates, channels, delivery, operators"
+SECTIONS = "page, regions, components, sources, rules, templates, updates, channels, delivery, operators, engine"
 TEMPLATE = "templates: {down: {title: Down, investigating: Down, resolved: Up}}\n"
 COMPONENTS = "components: [{id: api, name: API, regions: [eu]}, {id: login, name: Login}]\n"
 
