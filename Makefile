@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench setup kafka lock format clean
+.PHONY: help run test check bench setup kafka redis lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-kafka: setup ## run the tests that need a real Kafka broker (Java 17 and Maven)
-	$(BIN)/python -m pytest -m kafka $(ARGS)
+kafka: setup ## run a Kafka node on 127.0.0.1:9092 until Ctrl-C (Java 17 and Maven; ARGS="--port N --data DIR")
+	$(BIN)/python -m deploy.kafka $(ARGS)
+
+redis: setup ## run a Redis on 127.0.0.1:6379 until Ctrl-C (ARGS="--port N --data DIR")
+	$(BIN)/python -m deploy.redis $(ARGS)
 
 lock: ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from tests.parts.debian import program
+from deploy.debian import program
 from tests.parts.processes import free_port, running
 
 TOKEN = "prom-secret"  # the example page's

@@ -19,7 +19,7 @@ import msgspec
 from bench.fixed import Answer
 from bench.measure import Metric, at_least
 from bench.programs import folder, tocsin
-from tests.parts.debian import program
+from deploy.debian import program
 from tests.parts.processes import free_port, running
 
 PATHS = {"/api/v2/summary.json": "summary.json", "/": "the page"}

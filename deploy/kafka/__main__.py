@@ -1,12 +1,13 @@
 """``python -m deploy.kafka``: runs one Kafka node in the foreground until it is interrupted."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
-from deploy.kafka.broker import Broker, BrokerError
-from deploy.kafka.jars import CACHE, PartsError
+from deploy.child import HOST
+from deploy.foreground import run
+from deploy.kafka.broker import Broker
+from deploy.kafka.jars import CACHE
 
 
 def main() -> int:
@@ -15,19 +16,9 @@ def main() -> int:
     arguments.add_argument("--port", type=int, default=9092)
     arguments.add_argument("--data", type=Path, default=CACHE.parent / "data", help="kept over restarts")
     chosen = arguments.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with Broker(chosen.data.resolve(), chosen.port) as broker:
-            print(
-                f"Kafka takes connections at {broker.servers}; its log is {broker.log_file}; Ctrl-C stops it",
-                flush=True,
-            )
-            return broker.wait()
-    except KeyboardInterrupt:
-        return 0
-    except (BrokerError, PartsError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    folder = chosen.data.resolve()
+    notice = f"Kafka takes connections at {HOST}:{chosen.port}; its data and its log are in {folder}; Ctrl-C stops it"
+    return run(lambda: Broker(folder, chosen.port), notice)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from deploy.errors import PartUnavailableError
+from deploy.turns import one_at_a_time
+
 HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
 CHECKSUMS = HERE / "jars.sha256"
 CACHE = HERE.parent.parent / ".parts" / "kafka" / "libs"
-
-
-class PartsError(RuntimeError):
-    """Kafka cannot be had on this machine; the message says what is missing."""
 
 
 def expected() -> dict[str, str]:
@@ -23,12 +22,13 @@ def expected() -> dict[str, str]:
 
 
 def fetch(cache: Path = CACHE) -> Path:
-    """Return the folder that holds exactly the committed jars, fetched if need be; raises PartsError."""
+    """Return the folder that holds exactly the committed jars, fetched if need be; raises PartUnavailableError."""
     _require("java")
-    if digests(cache) != expected():
-        _require("mvn")
-        _download(cache)
-        _verify(cache, expected())
+    with one_at_a_time(cache.parent):
+        if digests(cache) != expected():
+            _require("mvn")
+            _download(cache)
+            _verify(cache, expected())
     return cache
 
 
@@ -39,7 +39,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def _require(program: str) -> None:
     if shutil.which(program) is None:
-        raise PartsError(f"it needs Java 17 and Maven, and there is no {program}")
+        raise PartUnavailableError(f"it needs Java 17 and Maven, and there is no {program}")
 
 
 def _download(folder: Path) -> None:
@@ -47,11 +47,11 @@ def _download(folder: Path) -> None:
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder.resolve()}"]
     done = subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PartsError(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise PartUnavailableError(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _verify(folder: Path, wanted: Mapping[str, str]) -> None:
     found = digests(folder)
     wrong = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if wrong:
-        raise PartsError(f"these jars are not what deploy/kafka/jars.sha256 names: {', '.join(wrong)}")
+        raise PartUnavailableError(f"these jars are not what deploy/kafka/jars.sha256 names: {', '.join(wrong)}")

@@ -6,8 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from deploy.errors import PartUnavailableError
 from deploy.kafka.broker import Broker
-from deploy.kafka.jars import PartsError
 from tests.parts.need import unavailable
 
 
@@ -25,5 +25,5 @@ def new_broker(folder: Path) -> Broker:
     """Return a broker of the test's own, not yet started."""
     try:
         return Broker(folder)
-    except PartsError as error:
+    except PartUnavailableError as error:
         unavailable(f"Apache Kafka: {error}")

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 import pytest
 
-from tests.parts.debian import PartUnavailableError, program
+from deploy.debian import program
+from deploy.errors import PartUnavailableError
 
 
 def need(name: str) -> Path:

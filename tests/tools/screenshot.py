@@ -13,7 +13,7 @@ from consumers.web.render.assets import FOLDER
 from consumers.web.render.page import Pages
 from tests.builders import acme
 from tests.builders.views import NOW
-from tests.parts.debian import program
+from deploy.debian import program
 
 README_PICTURE = Path(__file__).parents[2] / "docs" / "images" / "status-page.png"
 WIDTHS = {"wide": 1280, "narrow": 390}

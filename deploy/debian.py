@@ -5,29 +5,25 @@ machine lacks, are downloaded and unpacked below ``.parts/debian`` of the checko
 loader where the libraries are.
 """
 
-import fcntl
 import os
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2] / ".parts" / "debian"
+from deploy.errors import PartUnavailableError
+from deploy.turns import one_at_a_time
+
+ROOT = Path(__file__).parents[1] / ".parts" / "debian"
 SYSTEM_LISTS = Path("/var/lib/apt/lists")
 TIMEOUT = 600
 """Seconds that one call of apt or dpkg may take: a slow mirror, not a hung one."""
 
 UNWANTED = ("libjs-", "node-", "prometheus-node-exporter")
 """Packages that a program depends on and that no test runs: scripts of web consoles, 200 MB of them."""
-
-
-class PartUnavailableError(RuntimeError):
-    """A program cannot be had on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +58,13 @@ def program(name: str) -> Path:
         return Path(found)
     part = PARTS[name]
     launcher = ROOT / "bin" / name
-    with _one_at_a_time():
+    with one_at_a_time(ROOT):
         if not launcher.exists():
             tree = ROOT / part.package
             if not (tree / part.path).exists():
                 _unpack(part.package, tree)
             _write_launcher(launcher, tree, part)
     return launcher
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    ROOT.mkdir(parents=True, exist_ok=True)
-    with (ROOT / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _unpack(package: str, tree: Path) -> None:
