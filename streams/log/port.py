@@ -13,8 +13,12 @@ Positions: TypeAlias = Mapping[TopicPartition, int]
 """For each partition the offset of the next record to read; a partition that is absent is read from 0."""
 
 
-class Record(msgspec.Struct, frozen=True):
-    """An event ready to be appended. ``body`` is the Avro record, ``fingerprint`` names its schema (8 bytes)."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An event ready to be appended. ``body`` is the Avro record, ``fingerprint`` names its schema (8 bytes).
+
+    ``origin`` says which emission of a stream processor this is (see ``streams.log.origin``), empty for whatever else;
+    an engine on which nothing is emitted twice need not keep it.
+    """
 
     topic: str
     key: str
@@ -23,12 +27,14 @@ class Record(msgspec.Struct, frozen=True):
     recorded_at: Micros
     fingerprint: bytes
     body: bytes
+    origin: str = ""
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A record as the log holds it. Offsets grow within a partition; they need not be contiguous.
 
-    ``chain`` is the partition's hash chain up to and including this record (32 bytes; see ``streams.log.chain``).
+    ``chain`` is the partition's hash chain up to and including this record (32 bytes; see ``streams.log.chain``). It is
+    empty where an engine that computes it while reading was told to spare it, or starts within a partition.
     """
 
     record: Record
@@ -42,7 +48,7 @@ class Stored(msgspec.Struct, frozen=True):
         return f"{self.record.topic}[{self.partition}]@{self.offset}"
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """Where a record lies; ``duplicate`` says that a record of this id lay there before and nothing was written.
 
     An engine that cannot look up ids (Kafka) never sets ``duplicate``: every consumer accepts an event twice.
@@ -65,6 +71,10 @@ class LogCorruptError(LogError):
     """What the log holds contradicts itself; the message says where."""
 
 
+class RecordTooLargeError(LogError):
+    """A record is larger than the log takes; repeating will not help. Nothing was written."""
+
+
 class EventLog(Protocol):
     """An append-only log of records in topics, each split into partitions by key.
 
@@ -76,7 +86,7 @@ class EventLog(Protocol):
         """Return the number of partitions of ``topic``; raises KeyError for a topic that is not declared."""
 
     def append(self, records: Sequence[Record]) -> list[Appended]:
-        """Append ``records`` in order, all or none, and return when they are durable.
+        """Append ``records`` in order, all or none, and return when they are durable; raises RecordTooLargeError.
 
         Durable means that they survive ``kill -9`` and a power cut. Concurrent callers may share one sync.
         A log that splits its records over servers (Kafka) may on an error have stored some: the caller repeats.
@@ -112,12 +122,12 @@ class EventLog(Protocol):
         """Release what the log holds; later calls raise LogUnavailableError."""
 
 
-def record_of(event: AnyEvent, *, topic: str | None = None, key: str | None = None) -> Record:
+def record_of(event: AnyEvent, *, topic: str | None = None, key: str | None = None, origin: str = "") -> Record:
     """Encode ``event``; ``topic`` and ``key`` are given for timers only, whose topic is their processor's."""
     fingerprint, body = codec.encode(event)
     if topic is None or key is None:
         topic, key = topics.route(event)
-    return Record(topic, key, event.id, event.type, event.recorded_at, fingerprint, body)
+    return Record(topic, key, event.id, event.type, event.recorded_at, fingerprint, body, origin)
 
 
 def event_of(record: Record) -> AnyEvent:

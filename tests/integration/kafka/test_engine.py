@@ -10,7 +10,7 @@ import pytest
 
 from schemas.ids import random_id
 from schemas.topics import TOPICS, Topic
-from streams.log.port import LogCorruptError, LogError, LogUnavailableError
+from streams.log.port import LogCorruptError, LogError, LogUnavailableError, RecordTooLargeError
 from tests.contract.log.engines import PARTITIONS
 from tests.contract.log.records import ALERTS, bare, everything, expected, many, record, scanned
 from tests.parts.kafka import new_broker, shared_broker
@@ -84,7 +84,7 @@ def test_another_number_of_partitions_than_declared_is_refused(servers: list[str
 
 
 def test_a_record_that_no_topic_takes_is_refused_at_once(servers: list[str], namespace: str) -> None:
-    from streams.log.kafka import MAX_RECORD_BYTES, KafkaEventLog, RecordTooLargeError
+    from streams.log.kafka import MAX_RECORD_BYTES, KafkaEventLog
 
     log = KafkaEventLog(servers, SMALL, namespace=namespace)
     with pytest.raises(RecordTooLargeError):

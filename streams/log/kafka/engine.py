@@ -1,4 +1,4 @@
-"""The log on Apache Kafka: the only module that imports kafka-python. It knows brokers and offsets, no events.
+"""The log on Apache Kafka. It knows brokers and offsets, no events.
 
 What Kafka's nature bends (``docs/decisions/0002``): ids are not looked up, so ``Appended.duplicate`` is never set; an
 append that failed may have stored some of its records; ``find`` reads the log; the chain is computed by the reader.
@@ -14,21 +14,15 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
-from kafka.errors import (
-    CorruptRecordError,
-    GroupIdNotFoundError,
-    KafkaError,
-    LogTruncationError,
-    NoError,
-    RetriableError,
-    TopicAlreadyExistsError,
-    for_code,
-)
+from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
 from schemas.codec import MalformedRecordError
 from schemas.topics import TOPICS, Topic, partition_of
 from streams.log import vector
+from streams.log.kafka.errors import translated
+from streams.log.kafka.tail import KafkaTail
+from streams.log.kafka.topics import MAX_RECORD_BYTES, declare
 from streams.log.links import Links
 from streams.log.merge import ReadAhead, behind
 from streams.log.message import headers_of, key_of, record_of_message, value_of
@@ -39,20 +33,13 @@ from streams.log.port import (
     LogUnavailableError,
     Positions,
     Record,
+    RecordTooLargeError,
     Stored,
     TopicPartition,
 )
 
-MAX_RECORD_BYTES = 8 * 1024 * 1024
-"""A dead letter holds a body of up to 5 MiB; Kafka's default of 1 MiB would refuse it."""
 _OVERHEAD_BYTES = 1024
-_DAY_MS = 86_400_000
-_FOR_EVER = "-1"
 _RETRY_SECONDS = 0.1
-
-
-class RecordTooLargeError(LogError):
-    """A record is larger than a topic takes; repeating will not help."""
 
 
 class KafkaEventLog:
@@ -103,7 +90,7 @@ class KafkaEventLog:
     def _connect(self) -> None:
         with translated():
             self._admin = KafkaAdminClient(**self._common)
-            self._declare()
+            declare(self._admin, self._named(), self._replication, self._timeout_ms)
             self._producer = self._new_producer()
             self._consumer = self._new_consumer()
 
@@ -160,6 +147,11 @@ class KafkaEventLog:
         with self._open():
             self._retrying(self._alter, self._namespace + group, wanted)
 
+    def tail(self, positions: Positions) -> KafkaTail:
+        """Follow the partitions that ``positions`` names, each from there on, with a consumer of its own."""
+        with self._open():
+            return KafkaTail(self._common, {self._at(place): place for place in positions}, positions)
+
     def close(self) -> None:
         if self._closed.is_set():
             return
@@ -199,6 +191,9 @@ class KafkaEventLog:
     def _timeout_ms(self) -> int:
         return int(self._timeout * 1000)
 
+    def _named(self) -> dict[str, Topic]:
+        return {self._namespace + name: topic for name, topic in self._topics.items()}
+
     def _places(self) -> list[TopicPartition]:
         return [(name, partition) for name, parts in self._partitions.items() for partition in range(parts)]
 
@@ -207,36 +202,6 @@ class KafkaEventLog:
 
     def _place(self, at: KafkaPartition) -> TopicPartition:
         return at.topic.removeprefix(self._namespace), at.partition
-
-    def _declare(self) -> None:
-        wanted = {self._namespace + topic.name: self._settings(topic) for topic in self._topics.values()}
-        answer = self._admin.create_topics(wanted, raise_errors=False)
-        for topic in answer["topics"]:
-            error = for_code(topic["error_code"])
-            if error not in (NoError, TopicAlreadyExistsError):
-                raise error(topic["error_message"])
-        self._admin.wait_for_topics(list(wanted), timeout_ms=self._timeout_ms)
-        for topic in self._admin.describe_topics(list(wanted)):
-            found, declared = len(topic["partitions"]), wanted[topic["name"]]["num_partitions"]
-            if found != declared:
-                raise LogCorruptError(f"topic {topic['name']} has {found} partitions and {declared} are declared")
-
-    def _settings(self, topic: Topic) -> dict[str, Any]:
-        kept = _FOR_EVER if topic.retention_days is None else str(topic.retention_days * _DAY_MS)
-        configs = {
-            "cleanup.policy": "delete",
-            "retention.ms": kept,
-            "retention.bytes": _FOR_EVER,
-            "max.message.bytes": str(MAX_RECORD_BYTES),
-            "min.insync.replicas": str(max(1, self._replication - 1)),
-            "unclean.leader.election.enable": "false",
-            # Since Kafka 3.6 a time more than an hour ahead is refused, and a sender's clock is not ours.
-            "message.timestamp.after.max.ms": str(2**63 - 1),
-        }
-        if self._replication == 1:
-            # An acknowledgement then means no more than that it reached one machine's memory: sync, as the port promises.
-            configs["flush.messages"] = "1"
-        return {"num_partitions": topic.partitions, "replication_factor": self._replication, "configs": configs}
 
     # --- writing ---
 
@@ -356,15 +321,3 @@ class KafkaEventLog:
         for at, error in self._admin.alter_group_offsets(group, positions).items():
             if error is not NoError:
                 raise error(f"{group} cannot be moved on {at.topic}[{at.partition}]")
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn whatever kafka-python raises into the port's errors."""
-    try:
-        yield
-    except (CorruptRecordError, LogTruncationError) as error:
-        raise LogCorruptError(str(error)) from error
-    except (KafkaError, OSError, RuntimeError, ValueError) as error:
-        # RuntimeError is its event loop when closed under a caller, ValueError its producer without fresh metadata.
-        raise LogUnavailableError(f"Kafka: {error!r}") from error
