@@ -70,9 +70,12 @@ def _schema(kind: type[EventData], version: int, document: dict[str, Any], envel
     whole = {**document, "fields": fields}
     # Parsed means marked as such: fastavro would parse it again for every record, at the price of the record itself.
     parsed = cast(dict[str, Any], parse_schema(whole, named_schemas={}))
-    canonical = to_parsing_canonical_form(whole)
-    fingerprint = bytes.fromhex(avro_fingerprint(canonical, "CRC-64-AVRO"))
-    return Schema(kind, version, whole, parsed, fingerprint)
+    return Schema(kind, version, whole, parsed, fingerprint_of(whole))
+
+
+def fingerprint_of(document: dict[str, Any]) -> bytes:
+    """Return the fingerprint of a schema (8 bytes): CRC-64-AVRO of its parsing canonical form, whatever its wording."""
+    return bytes.fromhex(avro_fingerprint(to_parsing_canonical_form(document), "CRC-64-AVRO"))
 
 
 @cache
