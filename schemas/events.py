@@ -2,6 +2,7 @@
 
 Times are whole microseconds since 1970-01-01 UTC (``Micros``): a plain Avro ``long``, because logical
 timestamps cost more to decode than all the rest of an alert. Durations in events are whole seconds.
+They hold values and no cycles, and the collector need not look at them (``gc=False``).
 A field that was added later has a default, here and in the ``.avsc``; ``tests/unit/schemas`` holds the two together.
 """
 
@@ -24,11 +25,11 @@ from schemas.vocabulary import (
 Micros: TypeAlias = int
 
 
-class EventData(msgspec.Struct, frozen=True):
+class EventData(msgspec.Struct, frozen=True, gc=False):
     """What is particular to one type of event; the class name is the event's type."""
 
 
-class Cell(msgspec.Struct, frozen=True, order=True):
+class Cell(msgspec.Struct, frozen=True, gc=False, order=True):
     """A (component, region) pair; a component without regions has the one cell with ``region=None``."""
 
     component: str
@@ -40,7 +41,7 @@ class Cell(msgspec.Struct, frozen=True, order=True):
         return self.component if self.region is None else f"{self.component}/{self.region}"
 
 
-class Effect(msgspec.Struct, frozen=True):
+class Effect(msgspec.Struct, frozen=True, gc=False):
     """What an incident or a draft does to one cell."""
 
     component: str
@@ -53,7 +54,7 @@ class Effect(msgspec.Struct, frozen=True):
         return Cell(self.component, self.region)
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One cell's status before and after, as one incident saw it."""
 
     component: str
@@ -121,7 +122,7 @@ class PageDefined(EventData, frozen=True):
     maintenance_indicator: bool
 
 
-class Region(msgspec.Struct, frozen=True):
+class Region(msgspec.Struct, frozen=True, gc=False):
     """A place where components run."""
 
     id: str
@@ -166,7 +167,7 @@ class SourceRemoved(EventData, frozen=True):
     source: str
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, gc=False):
     """Which alerts affect which cells, how badly, and how the public learns of it."""
 
     id: str
@@ -362,7 +363,7 @@ class MaintenanceUpdated(EventData, frozen=True):
 # --- tocsin.subscriptions, by page/subscriber ------------------------------------------------------
 
 
-class Filter(msgspec.Struct, frozen=True):
+class Filter(msgspec.Struct, frozen=True, gc=False):
     """What a subscriber wants to hear of.
 
     ``cells=None`` is everything; a cell with a group's id means every component below it, now and later;
@@ -422,10 +423,10 @@ class EndpointSuppressed(EventData, frozen=True):
     reason: str
 
 
-# --- tocsin.notifications and tocsin.deliveries, by page/shard -------------------------------------
+# --- tocsin.notifications (notices by page/subject, plans by page/shard), tocsin.deliveries by page/shard ---
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(msgspec.Struct, frozen=True, gc=False):
     """What is to be told: everything that chooses the audience and that a channel renders, but for the address.
 
     ``subject_id`` is the incident, maintenance or subscriber it is about. ``changes`` are the cells that choose the
@@ -481,7 +482,7 @@ class NotificationsClaimed(EventData, frozen=True):
     notifications: list[str]
 
 
-class DeliveryResult(msgspec.Struct, frozen=True):
+class DeliveryResult(msgspec.Struct, frozen=True, gc=False):
     """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``."""
 
     notification: str
@@ -562,7 +563,7 @@ EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind i
 D = TypeVar("D", bound=EventData, covariant=True)
 
 
-class Event(msgspec.Struct, Generic[D], frozen=True):
+class Event(msgspec.Struct, Generic[D], frozen=True, gc=False):
     """An event: the envelope that all share, and the data of its type.
 
     ``occurred_at`` is when it happened in the world, ``recorded_at`` when it was handed to the log. ``actor`` is

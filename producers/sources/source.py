@@ -13,7 +13,7 @@ from schemas.events import Micros
 from schemas.vocabulary import AlertStatus, Severity
 
 
-class RawRequest(msgspec.Struct, frozen=True):
+class RawRequest(msgspec.Struct, frozen=True, gc=False):
     """One POST of a monitor as it arrived. Header names are lower-cased; ``received_at`` is our clock."""
 
     body: bytes
@@ -22,7 +22,7 @@ class RawRequest(msgspec.Struct, frozen=True):
     received_at: Micros
 
 
-class Alert(msgspec.Struct, frozen=True):
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """What a monitor said about one alert instance, normalised, before any state is known.
 
     ``fingerprint`` is the instance key: the same for firing and resolved, and never a hash of the body. ``starts_at``
@@ -45,7 +45,7 @@ class Alert(msgspec.Struct, frozen=True):
     inconclusive: bool = False
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """What could not be understood, for people, and its bytes: the JSON of a part of the body, or the whole body."""
 
     reason: str

@@ -19,7 +19,7 @@ INSTANCES = "instances"
 LEASE = "lease"
 
 
-class Instance(msgspec.Struct, frozen=True):
+class Instance(msgspec.Struct, frozen=True, gc=False):
     """What is known of one alert instance: its newest episode. ``ended_at`` is None while it fires.
 
     ``told_end`` is the end as the monitor stated it, None where it is only known when we heard of it. ``changes``
@@ -36,7 +36,7 @@ class Instance(msgspec.Struct, frozen=True):
     changes: int
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """What a monitor says of an instance, as far as episodes are concerned."""
 
     status: AlertStatus
@@ -48,30 +48,30 @@ class Report(msgspec.Struct, frozen=True):
     test: bool = False
 
 
-class Opens(msgspec.Struct, frozen=True):
+class Opens(msgspec.Struct, frozen=True, gc=False):
     """A new episode begins; ``instead`` is the running one that it replaces."""
 
     started_at: Micros
     instead: str | None
 
 
-class Changes(msgspec.Struct, frozen=True):
+class Changes(msgspec.Struct, frozen=True, gc=False):
     """The running episode has another severity."""
 
 
-class Refreshes(msgspec.Struct, frozen=True):
+class Refreshes(msgspec.Struct, frozen=True, gc=False):
     """The running episode's lease moves."""
 
     expires_at: Micros
 
 
-class Closes(msgspec.Struct, frozen=True):
+class Closes(msgspec.Struct, frozen=True, gc=False):
     """The running episode ends."""
 
     ended_at: Micros
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Nothing(msgspec.Struct, frozen=True, gc=False):
     """No news. ``keep`` says that the report belongs on the record all the same (the first of its kind)."""
 
     reason: str

@@ -13,7 +13,7 @@ from streams.domain.rollup import worst
 _NONE: dict[CellStatus, int] = {}
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, gc=False):
     """An open matter. ``origin`` is its first episode; attachments of an earlier matter have another.
 
     ``live`` counts episodes by cell key and status; ``told`` is the status that the public was told by cell key,
@@ -35,7 +35,7 @@ class Group(msgspec.Struct, frozen=True):
     ever: list[str]
 
 
-class Attachment(msgspec.Struct, frozen=True):
+class Attachment(msgspec.Struct, frozen=True, gc=False):
     """What one running episode does: to which matter, which cells, how badly."""
 
     group: str
@@ -44,7 +44,7 @@ class Attachment(msgspec.Struct, frozen=True):
     status: CellStatus
 
 
-class Weighing(msgspec.Struct, frozen=True):
+class Weighing(msgspec.Struct, frozen=True, gc=False):
     """How a matter differs from what is known of it: cells that are worse, better, and whether all cleared."""
 
     cleared: bool

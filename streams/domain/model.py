@@ -8,7 +8,7 @@ from schemas.events import Cell, Change, ComponentDefined, Effect, Micros, PageD
 from schemas.vocabulary import CellStatus, Impact, IncidentStatus, MaintenanceStatus
 
 
-class Component(msgspec.Struct, frozen=True):
+class Component(msgspec.Struct, frozen=True, gc=False):
     """A component or group with its definition and the times that the read API shows."""
 
     definition: ComponentDefined
@@ -22,7 +22,7 @@ class Component(msgspec.Struct, frozen=True):
         return [Cell(own.component, region) for region in own.regions] or [Cell(own.component)]
 
 
-class Update(msgspec.Struct, frozen=True):
+class Update(msgspec.Struct, frozen=True, gc=False):
     """One published message. ``at`` is when it was handed to the log."""
 
     id: str
@@ -34,7 +34,7 @@ class Update(msgspec.Struct, frozen=True):
     actor: str
 
 
-class Incident(msgspec.Struct, frozen=True):
+class Incident(msgspec.Struct, frozen=True, gc=False):
     """An incident with its messages, oldest first.
 
     ``effects`` is the present effect by cell key, ``peak`` the worst impact that it ever had; ``impact`` is what is
@@ -71,7 +71,7 @@ class Incident(msgspec.Struct, frozen=True):
         return self.resolved_at is None
 
 
-class Maintenance(msgspec.Struct, frozen=True):
+class Maintenance(msgspec.Struct, frozen=True, gc=False):
     """A maintenance with its messages, oldest first; ``affects`` names its cells."""
 
     id: str
@@ -93,7 +93,7 @@ class Maintenance(msgspec.Struct, frozen=True):
         return self.status in (MaintenanceStatus.IN_PROGRESS, MaintenanceStatus.VERIFYING)
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A message that waits for ``approval`` or for its ``delay``; ``incident`` is the one it would update."""
 
     id: str
@@ -113,7 +113,7 @@ class Draft(msgspec.Struct, frozen=True):
     drill: bool
 
 
-class CellState(msgspec.Struct, frozen=True):
+class CellState(msgspec.Struct, frozen=True, gc=False):
     """What weighs on one cell: effects by incident id, and the maintenances that mask it."""
 
     effects: dict[str, CellStatus]
@@ -122,7 +122,7 @@ class CellState(msgspec.Struct, frozen=True):
     since: Micros
 
 
-class PageView(msgspec.Struct, frozen=True):
+class PageView(msgspec.Struct, frozen=True, gc=False):
     """A consistent picture of one page, for renderers. ``cells`` is by cell key; an absent cell is operational.
 
     ``version`` grows with every change; ``updated_at`` is the recorded_at of the last event that changed the page.

@@ -1,7 +1,7 @@
 """What a fold works on: tables of frozen values by page and key, in memory, with a note of what changed."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -31,15 +31,21 @@ class Table(Protocol[V]):
         """Return what ``make``, a pure function, makes of the page's values; made anew after one of them changed."""
 
 
+Ranked: TypeAlias = Callable[[str, Any], Iterable[tuple[str, int]]]
+"""Given a row's key and value, the rankings in which the row has a place, and its score in each."""
+
+
 class TableSpec(msgspec.Struct, frozen=True):
     """A table's name and the type of its values; ``lazy`` ones are looked up by key and never listed.
 
-    A lazy table may be larger than memory: a driver fetches what ``Processor.prefetch`` names.
+    A lazy table may be larger than memory: a driver fetches what ``Processor.prefetch`` names. ``ranked``, a pure
+    function, says by which numbers readers of the store may ask for the table's rows.
     """
 
     name: str
     value: Any
     lazy: bool = False
+    ranked: Ranked | None = None
 
 
 State = Mapping[str, Table[Any]]
@@ -53,6 +59,8 @@ class MemoryTable(Generic[V]):
     """
 
     def __init__(self, load: Callable[[str, str], V | None] | None = None) -> None:
+        self.whole = False
+        """Whether memory is known to hold all there is; may be asked from any thread, after ``peek``."""
         self._pages: dict[str, dict[str, V]] = {}
         self._changed: dict[tuple[str, str], V | None] = {}
         self._absent: set[tuple[str, str]] = set()
@@ -66,7 +74,7 @@ class MemoryTable(Generic[V]):
             if value is not None:
                 return value
         where = (page, key)
-        if self._load is None or where in self._changed or where in self._absent:
+        if self.whole or self._load is None or where in self._changed or where in self._absent:
             return None
         value = self._load(page, key)
         if value is not None:
@@ -81,7 +89,7 @@ class MemoryTable(Generic[V]):
     def holds(self, page: str, key: str) -> bool:
         """Whether memory knows the value, or knows that there is none."""
         where = (page, key)
-        return key in self._pages.get(page, {}) or where in self._changed or where in self._absent
+        return self.whole or key in self._pages.get(page, {}) or where in self._changed or where in self._absent
 
     def fill_absent(self, page: str, key: str) -> None:
         """Note that a lazy table's store has no such value."""
@@ -127,6 +135,10 @@ class MemoryTable(Generic[V]):
         self._pages.setdefault(page, {})[key] = value
         self._derived.pop(page, None)
 
+    def changes(self) -> int:
+        """Return how many values changed since the last ``drain``."""
+        return len(self._changed)
+
     def drain(self) -> dict[tuple[str, str], V | None]:
         """Return what changed since the last call, None for what was deleted, and forget it."""
         changed, self._changed = self._changed, {}
@@ -137,6 +149,7 @@ class MemoryTable(Generic[V]):
         if self._load is not None:
             self._absent.clear()
             if sum(map(len, self._pages.values())) > keep:
+                self.whole = False  # first: another thread finds nothing and then asks whether that is all there is
                 self._pages.clear()
 
 

@@ -19,6 +19,9 @@ Row: TypeAlias = tuple[int, int]
 """Hash and offset."""
 Query: TypeAlias = Callable[[str, Sequence[Any]], Iterable[tuple[Any, ...]]]
 """Runs a statement on whatever connection sees what it should."""
+_HALF = 1 << 63
+_VERSION = 1
+"""Of the way in which ids are hashed."""
 GENERATION = 32_768
 """Ids that are gathered before they are written: more of them share the pages that they dirty."""
 _FOUND = (
@@ -41,7 +44,11 @@ class RecentIds:
         self._written = 0
 
     def load(self, connection: sqlite3.Connection) -> None:
-        """Read the ids above the mark from the log."""
+        """Read the ids above the mark from the log: all of them where the table's hashes were made in another way."""
+        if connection.execute("pragma user_version").fetchone()[0] != _VERSION:
+            connection.execute("delete from ids")
+            connection.execute("update indexed set upto = 0")
+            connection.execute(f"pragma user_version = {_VERSION}")
         rows = connection.execute("select id, seq, place from log where seq > (select upto from indexed)")
         self._young = {identifier: (seq, place) for identifier, seq, place in rows}
 
@@ -94,7 +101,16 @@ class RecentIds:
 
 
 def hash_of(identifier: str) -> int:
-    """Return 64 bits of an id, as SQLite's signed integer."""
+    """Return 64 bits of an id, as SQLite's signed integer.
+
+    Our own ids are hashes in hex digits already and give their first 64 bits; a stranger's id is hashed here.
+    """
+    try:
+        bits = int(identifier[:16], 16)
+    except ValueError:
+        bits = -1
+    if bits >= 0:
+        return bits - _HALF
     return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.resources import files
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,41 +159,38 @@ class SqliteEventLog:
         return self.append_within(connection, records, events)
 
     def append_within(
-        self, connection: sqlite3.Connection, records: Sequence[Record], events: Sequence[AnyEvent | None] = ()
+        self,
+        connection: sqlite3.Connection,
+        records: Sequence[Record],
+        events: Sequence[AnyEvent | None] = (),
+        *,
+        first: bool = False,
     ) -> list[Appended]:
-        """Append within the writer's transaction."""
+        """Append within the writer's transaction; ``first`` says that none of the ids can be on the log yet."""
         places = {topic: (self._place(topic, 0), self._partitions[topic]) for topic in {one.topic for one in records}}
-        known = self._ids.find(connection, [record.id for record in records])
+        known = {} if first else self._ids.find(connection, [record.id for record in records])
+        heads, add, keep = self._heads, self._ids.add, self._tail.append
+        seq = self._next
         answers: list[Appended] = []
         rows: list[Any] = []
-        for index, record in enumerate(records):
-            if (before := known.get(record.id)) is not None:
+        for record, event in zip(records, events or repeat(None), strict=False):
+            identifier, key, fingerprint, body = record.id, record.key, record.fingerprint, record.body
+            if (before := known.get(identifier)) is not None:
                 answers.append(Appended(before[1] % STRIDE, before[0], duplicate=True))
                 continue
-            first, count = places[record.topic]
-            partition = partition_of(record.key, count)
-            place, seq = first + partition, self._next
-            previous = self._heads.get(place)
-            chain = link(GENESIS if previous is None else previous[1], record.fingerprint, record.body)
-            self._next = seq + 1
-            self._heads[place] = (seq, chain)
-            rows.append(
-                (
-                    seq,
-                    place,
-                    record.key,
-                    record.id,
-                    record.type,
-                    record.recorded_at,
-                    record.fingerprint,
-                    record.body,
-                    chain,
-                )
-            )
+            lowest, count = places[record.topic]
+            partition = partition_of(key, count)
+            place = lowest + partition
+            previous = heads.get(place)
+            chain = link(GENESIS if previous is None else previous[1], fingerprint, body)
+            heads[place] = (seq, chain)
+            rows.append((seq, place, key, identifier, record.type, record.recorded_at, fingerprint, body, chain))
             answers.append(Appended(partition, seq))
-            known[record.id] = (seq, place)
-            self._ids.add(record.id, seq, place)
-            self._tail.append((Stored(record, partition, seq, chain), events[index] if events else None))
+            known[identifier] = (seq, place)
+            add(identifier, seq, place)
+            keep((Stored(record, partition, seq, chain), event))
+            seq += 1
+        self._next = seq
         self._write(connection, rows)
         return answers
 

@@ -53,6 +53,9 @@ class EmbeddedDriver:
         self._listeners: list[Listener] = []
         self._poison: set[tuple[str, str]] = set()
         self._careful: set[str] = set()
+        self._unmet = 0
+        """The first offset that no stage can have met in an earlier life, or before a rollback."""
+        self._lately: tuple[tuple[int, int], list[tuple[Stored, AnyEvent | None]], set[str]] | None = None
         log.submit(self._load).result()
 
     def start(self) -> None:
@@ -126,23 +129,26 @@ class EmbeddedDriver:
             position = 1 if row is None else row[0]
             self._cursors[stage.name] = self._saved[stage.name] = self._passed[stage.name] = position
         self._due = _first_due(connection)
+        self._unmet = self._log.last + 1
+        self._lately = None
 
     def _advance(self, stage: Stage, connection: sqlite3.Connection) -> int:
-        cursor = self._cursors[stage.name]
-        found = self._log.fresh(cursor, _READ)
-        if found is None:
-            found = [(stored, None) for stored in self._log.read_all(cursor, _READ, connection)]
+        found, kinds = self._read(self._cursors[stage.name], connection)
         if stage.waits_for:
             limit = min(self._cursors[name] for name in stage.waits_for)
             found = [pair for pair in found if pair[0].offset < limit]
         if not found:
             return 0
-        types = stage.types  # asked for every record by every stage: most are not wanted
-        wanted = [
-            index
-            for index, (stored, _) in enumerate(found)
-            if stored.record.type in types and self._wants(stage, stored)
-        ]
+        types = stage.types
+        wanted = (
+            []
+            if types.isdisjoint(kinds)
+            else [
+                index
+                for index, (stored, _) in enumerate(found)
+                if stored.record.type in types and self._wants(stage, stored)
+            ]
+        )
         batch = 1 if stage.name in self._careful else stage.batch
         if len(wanted) > batch:
             found = found[: wanted[batch]]
@@ -151,13 +157,27 @@ class EmbeddedDriver:
         self._cursors[stage.name] = found[-1][0].offset + 1
         return len(found)
 
+    def _read(
+        self, cursor: int, connection: sqlite3.Connection
+    ) -> "tuple[list[tuple[Stored, AnyEvent | None]], set[str]]":
+        """Return the next records from ``cursor`` and their types; most stages stand at one place, and ask the same."""
+        where = cursor, self._log.last
+        if self._lately is None or self._lately[0] != where:
+            found = self._log.fresh(cursor, _READ)
+            if found is None:
+                found = [(stored, None) for stored in self._log.read_all(cursor, _READ, connection)]
+            self._lately = where, found, {stored.record.type for stored, _ in found}
+        return self._lately[1:]
+
     def _run(self, stage: Stage, connection: sqlite3.Connection, chosen: list[tuple[Stored, AnyEvent | None]]) -> None:
         """Fold, and append what that brings about; an event that cannot be folded is passed over from then on."""
         try:
             events = [event_of(stored.record) if event is None else event for stored, event in chosen]
             emitted = stage.run(connection, events)
             if emitted:
-                self._log.append_within(connection, [record_of(event) for event in emitted], emitted)
+                # Its id is its cause's: what follows from a record that was never folded before cannot be on the log.
+                first = chosen[0][0].offset >= self._unmet
+                self._log.append_within(connection, [record_of(event) for event in emitted], emitted, first=first)
         except sqlite3.Error:
             raise
         except StepError as error:

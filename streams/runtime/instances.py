@@ -32,6 +32,8 @@ class EmbeddedInstances:
                 found[key] = value
             else:
                 rest.append(key)
+        if table.whole:
+            return found
         for start in range(0, len(rest), 400):
             some = rest[start : start + 400]
             marks = ",".join("?" * len(some))

@@ -15,6 +15,8 @@ from streams.domain.state import MemoryTable, TableSpec
 _ENCODER = msgspec.json.Encoder()
 _ROWS_PER_STATEMENT = 150
 _KEYS_PER_SELECT = 400
+_SMALL = 20_000
+"""Rows up to which a lazy table is loaded whole: nothing need be looked up in the file then."""
 
 
 class CorruptStateError(RuntimeError):
@@ -28,16 +30,28 @@ def decoder(value: Any) -> "msgspec.json.Decoder[Any]":
 
 
 def load(connection: sqlite3.Connection, processor: Processor) -> dict[str, MemoryTable[Any]]:
-    """Return the processor's tables: lazy ones empty with a loader, the others whole."""
+    """Return the processor's tables: large lazy ones empty with a loader, the others whole."""
     tables = {spec.name: _table(connection, processor.name, spec) for spec in processor.tables}
-    specs = {spec.name: spec for spec in processor.tables if not spec.lazy}
+    specs = {
+        spec.name: spec
+        for spec in processor.tables
+        if not spec.lazy or _is_small(connection, processor.name, spec.name)
+    }
     for name, page, key, value in (
         connection.execute("select tbl, page, key, value from state where stage = ?", (processor.name,))
         if len(specs) == len(tables)
         else _eager_rows(connection, processor.name, specs)
     ):
         tables[name].fill(page, key, _decode(specs[name], processor.name, page, key, value))
+    for name in specs:
+        tables[name].whole = True
     return tables
+
+
+def _is_small(connection: sqlite3.Connection, stage: str, table: str) -> bool:
+    statement = "select count(*) from (select 1 from state where stage = ? and tbl = ? limit ?)"
+    (count,) = connection.execute(statement, (stage, table, _SMALL + 1)).fetchone()
+    return bool(count <= _SMALL)
 
 
 def _eager_rows(
@@ -117,6 +131,7 @@ def save(
                 gone.append((stage, name, page, key))
             else:
                 put.append((stage, name, page, key, _ENCODER.encode(value)))
+    put.sort()  # in the order of the table's key: neighbours share the page that they dirty
     for start in range(0, len(put), _ROWS_PER_STATEMENT):
         some = put[start : start + _ROWS_PER_STATEMENT]
         marks = ",".join(["(?,?,?,?,?)"] * len(some))

@@ -9,7 +9,7 @@ from streams.domain.processor import Output, Processor, Unheard
 from streams.domain.state import MemoryTable, memory_state
 from streams.runtime import rows
 
-_KEEP_IN_MEMORY = 50_000
+_KEEP_IN_MEMORY = 100_000
 BATCH = 500
 
 

@@ -74,3 +74,22 @@ def test_ids_of_equal_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
     assert [stored and stored.record for stored in map(log.find, (each.id for each in records))] == records
     assert not log.append([record(41)])[0].duplicate
     log.close()
+
+
+def test_a_table_of_another_way_of_hashing_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "GENERATION", 5)
+    log = SqliteEventLog(tmp_path, PARTITIONS)
+    records = [record(number) for number in range(40)]
+    for each in records:
+        log.append([each])
+    log.submit(lambda connection: connection.execute("update ids set hash = -hash - 1")).result()
+    log.submit(lambda connection: connection.execute("pragma user_version = 0")).result()
+    log.close()
+    log = SqliteEventLog(tmp_path, PARTITIONS)
+    assert all(answer.duplicate for answer in log.append(records))
+    log.close()
+
+
+@given(st.one_of(st.text(max_size=40), st.text("0123456789abcdef-+_ ", max_size=40)))
+def test_every_id_has_a_hash_that_the_table_can_hold(identifier: str) -> None:
+    assert -(1 << 63) <= ids.hash_of(identifier) < 1 << 63
