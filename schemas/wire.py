@@ -81,7 +81,7 @@ class RegistryFraming:
             writer = self._asked(message)
         if writer.type != kind:
             # A registry that lost its data gives the old numbers to other schemas, and an Avro record cannot tell.
-            raise MalformedRecordError(
+            raise UnknownSchemaError(
                 f"its schema is a {writer.type}'s and its type is {kind}: the registry's numbers are not those it was written with"
             )
         return writer.fingerprint, message[_PREFIX.size :]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from schemas.codec import MalformedRecordError, UnknownSchemaError
+from schemas.codec import MalformedRecordError
 from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.port import Record
 
@@ -38,12 +38,16 @@ def headers_of(record: Record) -> list[tuple[str, bytes]]:
 def record_of_message(
     topic: str, key: bytes | None, headers: Headers, value: bytes | None, framing: Framing = SINGLE_OBJECT
 ) -> Record:
-    """Return the record that travelled; raises MalformedRecordError for a stranger's message, and a registry's errors."""
+    """Return the record that travelled.
+
+    Raises MalformedRecordError for a stranger's message, UnknownSchemaError for one of ours whose schema cannot be
+    found, and a registry's errors.
+    """
     found = dict(headers)
     try:
         identifier, kind, at = (found[name].decode() for name in (_ID, TYPE, _RECORDED_AT))
         fingerprint, body = framing.unframe(value or b"", kind)
         origin = found.get(ORIGIN, b"").decode()
         return Record(topic, (key or b"").decode(), identifier, kind, int(at), fingerprint, body, origin)
-    except (KeyError, ValueError, UnknownSchemaError) as error:
+    except (KeyError, ValueError) as error:
         raise MalformedRecordError(f"no event of ours: {error!r}") from error

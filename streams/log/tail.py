@@ -23,7 +23,8 @@ class Tail(Protocol):
     def poll(self, timeout: float) -> list[Tailed]:
         """Return what came since the last call, at most one for each partition and in its order.
 
-        Waits up to ``timeout`` seconds for the first. Raises LogUnavailableError, after which it may be asked again.
+        Waits up to ``timeout`` seconds for the first. Raises LogUnavailableError, after which it may be asked again, and
+        LogCorruptError for a record whose schema cannot be found.
         """
 
     def close(self) -> None:

@@ -17,8 +17,9 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
-from schemas.codec import MalformedRecordError
+from schemas.codec import MalformedRecordError, UnknownSchemaError
 from schemas.topics import TOPICS, Topic, partition_of
+from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log import vector
 from streams.log.kafka.errors import translated
 from streams.log.kafka.tail import KafkaTail
@@ -47,7 +48,8 @@ class KafkaEventLog:
 
     ``namespace`` stands before every topic's and group's name, so that several logs can share a cluster. ``timeout``
     is how long a call waits for the cluster before it raises LogUnavailableError. With ``chained=False`` the chain of
-    what is read is empty: a worker that starts deep in a partition would have to read all that lies before.
+    what is read is empty: a worker that starts deep in a partition would have to read all that lies before. ``framing``
+    is how what is appended names its schema; what is read may name it either way.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class KafkaEventLog:
         replication: int = 1,
         timeout: timedelta = timedelta(seconds=30),
         chained: bool = True,
+        framing: Framing = SINGLE_OBJECT,
     ) -> None:
         self._topics = {topic.name: topic for topic in topics}
         self._partitions = {topic.name: topic.partitions for topic in topics}
@@ -66,6 +69,7 @@ class KafkaEventLog:
         self._replication = replication
         self._timeout = timeout.total_seconds()
         self._chained = chained
+        self._framing = framing
         self._common = {
             "bootstrap_servers": list(servers),
             "bootstrap_timeout_ms": self._timeout_ms,
@@ -150,7 +154,7 @@ class KafkaEventLog:
     def tail(self, positions: Positions) -> KafkaTail:
         """Follow the partitions that ``positions`` names, each from there on, with a consumer of its own."""
         with self._open():
-            return KafkaTail(self._common, {self._at(place): place for place in positions}, positions)
+            return KafkaTail(self._common, {self._at(place): place for place in positions}, positions, self._framing)
 
     def close(self) -> None:
         if self._closed.is_set():
@@ -237,7 +241,7 @@ class KafkaEventLog:
         return partition_of(record.key, self._partitions[record.topic])
 
     def _value(self, record: Record) -> bytes:
-        value = value_of(record)
+        value = value_of(record, self._framing)
         if len(value) + len(key_of(record)) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"event {record.id} has {len(value)} bytes")
         return value
@@ -303,9 +307,11 @@ class KafkaEventLog:
 
     def _record(self, place: TopicPartition, message: Any) -> Record:
         try:
-            return record_of_message(place[0], message.key, message.headers, message.value)
+            return record_of_message(place[0], message.key, message.headers, message.value, self._framing)
         except MalformedRecordError as error:
             raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} is {error}") from error
+        except UnknownSchemaError as error:
+            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} cannot be read: {error}") from error
 
     # --- groups ---
 

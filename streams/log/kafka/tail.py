@@ -7,10 +7,11 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
-from schemas.codec import MalformedRecordError
+from schemas.codec import MalformedRecordError, UnknownSchemaError
+from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.kafka.errors import translated
 from streams.log.message import record_of_message
-from streams.log.port import Positions, Stored, TopicPartition
+from streams.log.port import LogCorruptError, LogError, Positions, Stored, TopicPartition
 from streams.log.tail import Tailed
 
 _log = logging.getLogger(__name__)
@@ -24,8 +25,15 @@ _WAIT_MS = 100
 class KafkaTail:
     """A ``Tail`` of Kafka: a consumer of its own, assigned to its partitions by hand."""
 
-    def __init__(self, settings: Mapping[str, Any], places: Mapping[KafkaPartition, TopicPartition], at: Positions) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        places: Mapping[KafkaPartition, TopicPartition],
+        at: Positions,
+        framing: Framing = SINGLE_OBJECT,
+    ) -> None:
         self._places = places
+        self._framing = framing
         with translated():
             self._consumer = KafkaConsumer(
                 **settings,
@@ -41,20 +49,27 @@ class KafkaTail:
     def poll(self, timeout: float) -> list[Tailed]:
         with translated():
             found = self._consumer.poll(timeout_ms=int(timeout * 1000), max_records=_MOST_RECORDS)
-        return [_tailed(self._places[partition], messages) for partition, messages in found.items()]
+        try:
+            return [self._tailed(self._places[partition], messages) for partition, messages in found.items()]
+        except LogError:
+            # A registry had to be asked what a message's schema is, and it did not say: the next call reads it again.
+            for partition, messages in found.items():
+                self._consumer.seek(partition, messages[0].offset)
+            raise
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)
 
+    def _tailed(self, place: TopicPartition, messages: Sequence[Any]) -> Tailed:
+        found = [stored for each in messages if (stored := self._stored(place, each))]
+        return Tailed(place, found, messages[-1].offset + 1)
 
-def _tailed(place: TopicPartition, messages: Sequence[Any]) -> Tailed:
-    return Tailed(place, [stored for each in messages if (stored := _stored(place, each))], messages[-1].offset + 1)
-
-
-def _stored(place: TopicPartition, message: Any) -> Stored | None:
-    try:
-        record = record_of_message(place[0], message.key, message.headers, message.value)
-    except MalformedRecordError as error:
-        _log.warning("%s[%s]@%s is passed over: %s", *place, message.offset, error)
-        return None
-    return Stored(record, place[1], message.offset, b"")
+    def _stored(self, place: TopicPartition, message: Any) -> Stored | None:
+        try:
+            record = record_of_message(place[0], message.key, message.headers, message.value, self._framing)
+        except MalformedRecordError as error:
+            _log.warning("%s[%s]@%s is passed over: %s", *place, message.offset, error)
+            return None
+        except UnknownSchemaError as error:
+            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} cannot be read: {error}") from error
+        return Stored(record, place[1], message.offset, b"")
