@@ -27,11 +27,11 @@ class Changes(msgspec.Struct, frozen=True):
 
     rows: Mapping[Row, bytes | None] = {}
     ranks: Mapping[Rank, int | None] = {}
-    """Members of rankings and their scores: what a reader may ask for in the order of the scores."""
+    """Members of rankings and their scores (whole numbers below 2**53): what a reader may ask for in their order."""
     wishes: Mapping[Wish, Micros | None] = {}
     """When each timer wants to be woken."""
     origins: Mapping[str, bytes] = {}
-    """For each place that emits into this one, how far what it emitted has been folded: see ``partition_fold``."""
+    """For each place that emits into this one, how far what it emitted has been folded: see ``runtime.origins``."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -51,7 +51,13 @@ class StateStore(Protocol):
     """
 
     def held(self, processor: str, partition: int) -> Held:
-        """Return positions, wishes and origins; all empty where nothing is stored, so that an empty store is folded anew."""
+        """Return positions, wishes and origins; all empty where nothing is stored, so that an empty store is folded anew.
+
+        Raises HalfLostError where the store kept some of what was committed and lost the rest.
+        """
+
+    def positions(self, processor: str, partition: int) -> Mapping[str, int]:
+        """Return the positions of ``held`` alone: cheap, for whoever asks often."""
 
     def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
         """Return all rows of these tables that this partition's events made; partitions share no row."""
@@ -64,8 +70,8 @@ class StateStore(Protocol):
 
     def snapshot(
         self, processor: str, partition: int, tables: Sequence[str]
-    ) -> tuple[Mapping[str, int], list[tuple[Row, bytes]]]:
-        """Return positions and rows as of one moment: what a follower goes on from."""
+    ) -> tuple[Held, list[tuple[Row, bytes]]]:
+        """Return what ``held`` returns and the rows of these tables, all as of one moment: what a follower goes on from."""
 
     def ranked(
         self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
@@ -92,3 +98,7 @@ class StateStore(Protocol):
 
 class StoreUnavailableError(Exception):
     """The store cannot take or give state now."""
+
+
+class HalfLostError(StoreUnavailableError):
+    """The store kept some of a partition's state and lost the rest; a person must empty it, then it is folded anew."""
