@@ -135,7 +135,7 @@ class MemoryTable(Generic[V]):
         self._pages.setdefault(page, {})[key] = value
         self._derived.pop(page, None)
 
-    def changes(self) -> int:
+    def pending(self) -> int:
         """Return how many values changed since the last ``drain``."""
         return len(self._changed)
 

@@ -12,10 +12,12 @@ from threading import Lock
 from typing import NamedTuple
 
 from schemas import codec
+from schemas.codec import UnknownSchemaError
 from schemas.events import AnyEvent, Micros, TimerFired
+from schemas.wire import SINGLE_OBJECT, Framing
 from streams.domain.processor import Output, Processor, Unheard
 from streams.log import origin as origins
-from streams.log.port import EventLog, LogError, Record, Stored, TopicPartition, record_of
+from streams.log.port import EventLog, LogCorruptError, LogError, Record, Stored, TopicPartition, record_of
 from streams.runtime.partition_state import Due, PartitionState
 from streams.runtime.state_store import StateStore, StoreUnavailableError
 
@@ -53,13 +55,16 @@ class PartitionFold:
     not be folded, ``repeated`` emissions that came again and ``ignored`` events that made no sense in their state.
     """
 
-    def __init__(self, processor: Processor, log: EventLog, store: StateStore) -> None:
+    def __init__(
+        self, processor: Processor, log: EventLog, store: StateStore, framing: Framing = SINGLE_OBJECT
+    ) -> None:
         self.processor = processor
         self.fenced = 0
         self.poisoned = 0
         self.repeated = 0
         self.ignored = 0
         self._log = log
+        self._framing = framing
         self._store = store
         self._lock = Lock()
         self._states: dict[int, PartitionState] = {}
@@ -249,7 +254,12 @@ class PartitionFold:
 
     def _event(self, place: TopicPartition, message: Message) -> AnyEvent:
         try:
-            return codec.decode(*codec.unframe(message.frame))
+            return codec.decode(*self._framing.unframe(message.frame, message.type))
+        except UnknownSchemaError as error:
+            # A newer worker's event, or a registry that lost its data: to pass over it would be to lose it.
+            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} cannot be read: {error}") from error
+        except LogError:
+            raise
         except Exception as error:  # the codec's own errors and whatever Avro makes of broken bytes
             raise self._poisoned(place, message) from error
 

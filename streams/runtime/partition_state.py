@@ -155,7 +155,7 @@ class PartitionState:
 
     def changed(self) -> int:
         """Return how many rows would be written now."""
-        return sum(table.changes() for table in self.tables.values())
+        return sum(table.pending() for table in self.tables.values())
 
     def drain(self) -> Changes:
         """Return all that changed since the last call; if it cannot be committed, this state is worthless."""
