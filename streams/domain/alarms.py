@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.events import AnyEvent, Cell, Micros
+from schemas.events import AnyEvent, Micros
 from schemas.vocabulary import IncidentStatus, MaintenanceStatus, Publish, Severity
 from streams.domain import drafting
 from streams.domain import page as facts
@@ -55,7 +55,7 @@ def opened(state: State, event: AnyEvent, episode: e.EpisodeOpened, out: Output)
         case Unrouted(reason=reason):
             _keep_unrouted(state, event, episode, reason)
         case Routed(cells=cells) as routed:
-            if all(_is_masked(state, event.page, cell) for cell in cells):
+            if all(facts.is_masked(state, event.page, cell.key) for cell in cells):
                 state[HELD].put(event.page, episode.episode, episode)
             else:
                 _join(state, event, episode, routed, out)
@@ -118,6 +118,7 @@ def applied(state: State, event: AnyEvent, out: Output) -> None:
             for key, held in sorted(state[HELD].items(event.page)):
                 state[HELD].delete(event.page, key)
                 opened(state, event, held, out)
+            _unmask(state, event, out)
         case _:
             pass
 
@@ -174,6 +175,9 @@ def _reopen_dismissed(
 def _update(state: State, event: AnyEvent, group: Group, weighing: Weighing, speech: Speech, out: Output) -> None:
     incident = group.incident
     assert incident is not None, "only a public matter is updated"
+    # What is worse beneath a maintenance is told when it is over, if it still is.
+    audible = {key: status for key, status in weighing.worse.items() if not facts.is_masked(state, event.page, key)}
+    weighing = replace(weighing, worse=audible)
     rule = drafting.rule_named(state, event.page, group.rule)
     # What waits for approval goes on to wait for it, whatever became of the rule.
     needs_approval = group.draft is not None or (rule is not None and rule.publish is Publish.APPROVE)
@@ -237,9 +241,13 @@ def _attachment(state: State, page: str, episode: str) -> tuple[Attachment, Grou
     return None if group is None or group.origin != attachment.origin else (attachment, group)
 
 
-def _is_masked(state: State, page: str, cell: Cell) -> bool:
-    known = state[facts.CELLS].get(page, cell.key)
-    return known is not None and bool(known.maintenances)
+def _unmask(state: State, event: AnyEvent, out: Output) -> None:
+    """A maintenance is over: say what became worse beneath it, and let out what waited longer than its delay."""
+    for _, group in sorted(state[GROUPS].items(event.page)):
+        if group.draft is not None and drafting.is_overdue(state, event, group.draft):
+            drafting.publish(state, event, group.draft, out)
+        elif group.incident is not None and not drafting.is_settled(group):
+            settle(state, event, group, drafting.speech(state, event, group, {}, None), out)
 
 
 def _keep_unrouted(state: State, event: AnyEvent, episode: e.EpisodeOpened, reason: str) -> None:

@@ -67,6 +67,9 @@ def _delay_over(state: State, event: AnyEvent, draft_id: str, due: Micros, out: 
     if draft is None or draft.approved or draft.waits_for != drafting.DELAY or draft.publish_at != due:
         out.ignore("the draft went out or was withdrawn")
         return
+    if drafting.is_silent(state, event.page, draft):
+        out.ignore("maintenance masks all that the draft speaks of")  # the end of the maintenance asks again
+        return
     drafting.publish(state, event, draft_id, out)
 
 

@@ -188,6 +188,20 @@ def applied(state: State, event: AnyEvent, out: Output) -> None:
             pass
 
 
+def is_overdue(state: State, event: AnyEvent, draft_id: str) -> bool:
+    """Whether a draft waited longer than its delay, because of a maintenance that masks it no more."""
+    draft: Draft | None = state[facts.DRAFTS].get(event.page, draft_id)
+    if draft is None or draft.approved or draft.waits_for != DELAY or draft.publish_at is None:
+        return False
+    return draft.publish_at <= event.recorded_at and not is_silent(state, event.page, draft)
+
+
+def is_silent(state: State, page: str, draft: Draft) -> bool:
+    """Whether maintenance masks all that a draft speaks of."""
+    cells = [facts.effect_key(effect) for effect in draft.affects]
+    return bool(cells) and all(facts.is_masked(state, page, cell) for cell in cells)
+
+
 def publish(state: State, event: AnyEvent, draft_id: str, out: Output) -> None:
     """Let a draft go out with the very words that lie ready."""
     draft: Draft | None = state[facts.DRAFTS].get(event.page, draft_id)

@@ -60,6 +60,7 @@ __all__ = [
     "effect_key",
     "evolve",
     "happened_at",
+    "is_masked",
     "merged",
     "worst_impact",
 ]
@@ -72,6 +73,12 @@ def evolve(state: State, event: AnyEvent, out: Output) -> list[Transition]:
         out.ignore("not a fact of a page")
         return []
     return fold(state, event, event.data, out) or []
+
+
+def is_masked(state: State, page: str, cell: str) -> bool:
+    """Whether a maintenance that goes on masks the cell of this key."""
+    known = state[CELLS].get(page, cell)
+    return known is not None and bool(known.maintenances)
 
 
 def _page_defined(state: State, event: AnyEvent, data: e.PageDefined, out: Output) -> None:

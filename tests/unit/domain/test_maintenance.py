@@ -184,6 +184,63 @@ class TestAlertsUnderIt:
         history.wait(2 * HOUR)
         assert (history.incidents, history.unrouted) == ([], {"api in eu is ill": "no rule matches"})
 
+    def test_what_becomes_worse_under_it_is_told_when_it_is_over(self) -> None:
+        history = History()
+        history.fires("api", "eu", "warning")
+        history.maintains(history.schedules("api/eu"), IN_PROGRESS)
+        told = len(history.incident.updates)
+        history.fires("api", "eu", "critical")
+        assert len(history.incident.updates) == told
+        history.wait(2 * HOUR)
+        assert len(history.incident.updates) == told + 1
+        assert history.cells == {"api/eu": "major_outage"}
+
+    def test_what_became_worse_under_it_and_cleared_is_never_told(self) -> None:
+        history = History()
+        history.fires("api", "us", "warning")
+        history.fires("api", "eu", "warning")
+        history.maintains(history.schedules("api/eu"), IN_PROGRESS)
+        told = len(history.incident.updates)
+        history.fires("api", "eu", "critical")
+        history.fires("api", "eu", "warning")
+        history.wait(2 * HOUR)
+        assert len(history.incident.updates) == told
+        assert history.cells == {"api/eu": "degraded_performance", "api/us": "degraded_performance"}
+
+    def test_what_becomes_worse_beside_it_is_told_at_once(self) -> None:
+        history = History()
+        history.fires("api", "us", "warning")
+        history.maintains(history.schedules("api/eu"), IN_PROGRESS)
+        told = len(history.incident.updates)
+        history.fires("api", "us", "critical")
+        assert len(history.incident.updates) == told + 1
+
+    def test_a_delay_that_ends_under_it_waits_for_its_end(self) -> None:
+        history = History()
+        history.fires("web", "eu")
+        history.maintains(history.schedules("web/eu"), IN_PROGRESS)
+        history.wait(30 * MINUTE)
+        assert (history.incidents, len(history.drafts)) == ([], 1)
+        history.wait(2 * HOUR)
+        assert (history.cells, history.drafts) == ({"web/eu": "major_outage"}, [])
+        assert history.page.timers == {}
+
+    def test_a_delay_that_ends_under_it_tells_nobody_of_what_cleared(self) -> None:
+        history = History()
+        history.fires("web", "eu")
+        history.maintains(history.schedules("web/eu"), IN_PROGRESS)
+        history.wait(30 * MINUTE)
+        history.clears("web", "eu")
+        history.wait(2 * HOUR)
+        assert (history.incidents, history.drafts, history.cells) == ([], [], {})
+
+    def test_a_draft_that_a_person_approves_goes_out_under_it(self) -> None:
+        history = History()
+        history.fires("payments", "eu")
+        history.maintains(history.schedules("payments/eu"), IN_PROGRESS)
+        history.say(e.DraftApproved(history.draft.id))
+        assert len(history.incidents) == 1
+
     def test_an_incident_that_says_under_maintenance_holds_no_alerts(self) -> None:
         history = History()
         history.opens("api/eu", status=CellStatus.MAINTENANCE)
