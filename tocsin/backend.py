@@ -53,7 +53,7 @@ class Backend:
             LedgerStage(),
         )
         self.driver = EmbeddedDriver(self.log, stages, clock)
-        self.board.follow(lambda: self.driver.committed_position(self.board.stage.name))
+        self.board.follow(lambda _, offset: self.driver.committed_position(self.board.stage.name) > offset)
         self.driver.start()
         self.publisher = EmbeddedPublisher(self.log)
         self.instances = EmbeddedInstances(self.log, episodes)

@@ -1,35 +1,27 @@
 """``tocsin up``: everything in one process over one folder, from the bound socket to the drained senders."""
 
-import asyncio
 import gc
-import logging
 import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
 from consumers.delivery.dispatch import Policy
-from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.delivery.reports import Addresses
 from consumers.reliability.past import StoredPast
-from consumers.reliability.reader import UptimeReader
 from consumers.web import errors
 from consumers.web.dependencies import WebDependencies
-from consumers.web.prepared import PreparedBodies, PreparedPages
-from consumers.web.public import recipes
+from consumers.web.prepared import PreparedPages
 from consumers.web.readiness import EmbeddedReadiness
-from consumers.web.render.assets import Assets
-from consumers.web.render.page import Pages
 from consumers.web.requests import RequestCounter
 from consumers.web.router import web_router
 from consumers.web.sampling import sample_engine, sample_ledger
-from consumers.web.sse import ChangeStream
 from consumers.web.unrouted import StoredUnrouted
 from producers.commands.deps import CommandDeps
 from producers.commands.router import commands_router
@@ -39,30 +31,25 @@ from schemas.events import AnyEvent
 from streams.keys.vault import WrongMasterKeyError
 from streams.log.port import LogError, event_of
 from streams.runtime import failpoints
-from streams.runtime.access import Access, Operator, Role, digest
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
-from streams.runtime.secrets import SourceToken, SourceTokens
 from tocsin.backend import Backend
 from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels
+from tocsin.faces import Reading, access_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application
+from tocsin.listening import StartError, bind, web_server
 from tocsin.pages_api import pages_router
 
-_DRAIN_SECONDS = 15
 _SWITCH_SECONDS = 0.0002
 """The log's writer gives up the interpreter at each statement, and has it back so soon where the event loop is busy."""
 _COLLECTOR = (10_000, 20, 20)
 """Thresholds of the garbage collector: events and incidents hold no cycles, and looking at all of them takes long."""
-
-
-class StartError(RuntimeError):
-    """The server cannot start; the message says what to do about it."""
 
 
 def run(
@@ -74,7 +61,7 @@ def run(
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; raises StartError."""
-    listening = _bind(host, port)
+    listening = bind(host, port)
     backend = _open(folder, environment)
     try:
         server = Server(config, backend, environment)
@@ -106,21 +93,6 @@ def _open(folder: Path, environment: Mapping[str, str]) -> Backend:
         raise StartError(f"{folder} cannot be opened: {error}") from error
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise StartError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port."
-        ) from error
-    listening.listen(2048)
-    return listening
-
-
 class Server:
     """The parts of a running server, and how they begin and end."""
 
@@ -128,10 +100,7 @@ class Server:
         self._backend = backend
         self._page = config.page.id
         self._metrics = Metrics()
-        self._access = Access(
-            (Operator(operator.name, Role[operator.role.name]), operator.token.get_secret_value())
-            for operator in config.operators
-        )
+        self._access = access_of(config)
         self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
         self._channels = make_channels(config)
         backend.settle()
@@ -148,21 +117,12 @@ class Server:
         self._web = self._web_dependencies()
         sample_engine(self._metrics, backend.log, backend.driver)
         sample_ledger(self._metrics, backend.log.query, backend.clock)
-        self._sources = SourceTokens(tuple(_source_tokens(config)))
+        self._sources = sources_of(config)
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
         """Answer requests until told to stop."""
         sys.setswitchinterval(_SWITCH_SECONDS)
-        configuration = uvicorn.Config(
-            self.application(),
-            loop="uvloop",
-            http="httptools",
-            log_level=logging.WARNING,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-        _Uvicorn(configuration, on_ready, self._web.stream.close).run([listening])
+        web_server(self.application(), on_ready, self._web.stream.close).run([listening])
 
     def application(self) -> ASGIApp:
         """Return the whole application: prepared bytes outermost, then the framework."""
@@ -215,59 +175,14 @@ class Server:
 
     def _web_dependencies(self) -> WebDependencies:
         backend = self._backend
-        assets = Assets.load()
-        pages = Pages(assets.url)
-        uptime = UptimeReader(StoredPast(backend.log.query))
-        addresses = Addresses(backend.vault, self._channels)
-        bodies = PreparedBodies(
-            backend.board, self._page, recipes(pages, uptime), clock=backend.clock, metrics=self._metrics
-        )
-        return WebDependencies(
-            page=self._page,
+        reading = Reading(
             board=backend.board,
-            access=self._access,
-            clock=backend.clock,
-            metrics=self._metrics,
-            assets=assets,
-            pages=pages,
-            bodies=bodies,
-            stream=ChangeStream(backend.board, self._metrics),
-            uptime=uptime,
-            audience=AudienceReport(backend.subscribers, addresses),
-            deliveries=DeliveryReport(backend.queue, backend.subscribers, addresses),
-            subscribers=SubscriberReport(backend.subscribers, addresses),
+            past=StoredPast(backend.log.query),
+            queue=backend.queue,
+            subscribers=backend.subscribers,
             unrouted=StoredUnrouted(backend.log.query),
             readiness=EmbeddedReadiness(backend.log, backend.driver),
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
         )
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn's server, which says when it listens and ends endless streams before it waits for them."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-        self._on_stop = on_stop
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if not self.should_exit:
-            self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_stop()
-        await asyncio.sleep(0)
-        await super().shutdown(sockets)
-
-
-def _source_tokens(config: Config) -> list[SourceToken]:
-    return [
-        SourceToken(
-            config.page.id,
-            source.id,
-            source.kind,
-            tuple(digest(secret.get_secret_value()) for secret in source.secrets),
-        )
-        for source in config.sources
-    ]
+        addresses = Addresses(backend.vault, self._channels)
+        return web_of(self._page, reading, self._access, addresses, backend.clock, self._metrics)

@@ -1,6 +1,6 @@
 """The status board: holds the newest committed picture of every page and says what became of an event.
 
-The stage folds in the writer's thread; readers in other threads get pictures that never change.
+One thread folds; readers in other threads get pictures that never change.
 """
 
 import asyncio
@@ -42,22 +42,25 @@ STATUS = Processor(
 
 
 class StatusBoard:
-    """Implements ``streams.runtime.views.Views`` over a stage of this process."""
+    """Implements ``streams.runtime.views.Views`` over the tables of ``STATUS`` as somebody of this process folds them.
+
+    The embedded engine drives ``stage``; elsewhere whoever folds calls ``committed`` after each batch.
+    """
 
     def __init__(self) -> None:
-        self.stage = FoldStage(STATUS, self._committed)
+        self.stage = FoldStage(STATUS, self.committed)
         self._tables: Mapping[str, MemoryTable[Any]] = {}
         self._views: dict[str, PageView] = {}
         self._version = 0
         self._listeners: list[Callable[[str], None]] = []
-        self._passed: Callable[[], int] = lambda: 0
+        self._passed: Callable[[str, int], bool] = lambda _page, _offset: False
 
-    def follow(self, passed: Callable[[], int]) -> None:
-        """Say how far the stage's commits have come: the offset that it reads next."""
+    def follow(self, passed: Callable[[str, int], bool]) -> None:
+        """Say how to ask whether ``committed`` has told of what lies at an offset, in the partition of a page."""
         self._passed = passed
 
     def listen(self, listener: Callable[[str], None]) -> None:
-        """Call ``listener`` with a page's id after each change, from the writer's thread: it must be quick."""
+        """Call ``listener`` with a page's id after each change, from the thread that folds: it must be quick."""
         self._listeners.append(listener)
 
     def pages(self) -> list[str]:
@@ -73,13 +76,14 @@ class StatusBoard:
 
     async def verdict(self, page: str, event_id: str, offset: int, timeout: float) -> Verdict:
         deadline = time.monotonic() + timeout
-        while self._passed() <= offset:
+        while not self._passed(page, offset):
             if time.monotonic() >= deadline:
                 return Verdict(known=False)
             await asyncio.sleep(_POLL)
         return Verdict(known=True, reason=self._tables[IGNORED].get(page, event_id))
 
-    def _committed(self, tables: Mapping[str, MemoryTable[Any]], pages: set[str]) -> None:
+    def committed(self, tables: Mapping[str, MemoryTable[Any]], pages: set[str]) -> None:
+        """Take over what a batch changed on ``pages``; always from one thread."""
         self._tables = tables
         for page in pages:
             self._version += 1

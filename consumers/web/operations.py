@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from consumers.web.dependencies import WebDependencies
-from streams.runtime.metrics import CONTENT_TYPE
+from consumers.web.ports import Readiness
+from streams.runtime.metrics import CONTENT_TYPE, Metrics
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -18,10 +18,11 @@ class Health(BaseModel):
 
 
 class Operations:
-    """The handlers."""
+    """The handlers, for any process that is probed."""
 
-    def __init__(self, deps: WebDependencies) -> None:
-        self._deps = deps
+    def __init__(self, readiness: Readiness, metrics: Metrics) -> None:
+        self._readiness = readiness
+        self._metrics = metrics
 
     def routes(self) -> APIRouter:
         """Return the routes."""
@@ -36,11 +37,11 @@ class Operations:
         return JSONResponse({"status": "ok"}, headers=_NO_STORE)
 
     def readyz(self) -> Response:
-        """Say whether the log can be written and the projections keep up; 503 with the reasons if not."""
-        problems = list(self._deps.readiness.problems())
+        """Say whether this process does its work; 503 with the reasons if not."""
+        problems = list(self._readiness.problems())
         body = {"status": "unavailable" if problems else "ok", "problems": problems}
         return JSONResponse(body, 503 if problems else 200, _NO_STORE)
 
     def metrics(self) -> Response:
         """Return the metrics; ``docs/metrics.md`` lists them."""
-        return Response(self._deps.metrics.exposition(), headers=_NO_STORE | {"Content-Type": CONTENT_TYPE})
+        return Response(self._metrics.exposition(), headers=_NO_STORE | {"Content-Type": CONTENT_TYPE})

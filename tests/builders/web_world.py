@@ -111,7 +111,7 @@ class WebWorld:
         self.board = StatusBoard()
         stages = (FoldStage(PAGES), self.board.stage, FoldStage(RELIABILITY))
         self.driver = EmbeddedDriver(self.log, stages, lambda: self.now)
-        self.board.follow(lambda: self.driver.committed_position("status"))
+        self.board.follow(lambda _, offset: self.driver.committed_position("status") > offset)
         self.driver.start()
         self.metrics = Metrics()
         assets = Assets.load()

@@ -32,14 +32,14 @@ def demo(
     ] = False,
 ) -> None:
     """Play a recorded outage on an example page, with mails to read in the browser."""
-    from tocsin import server  # noqa: PLC0415 -- commands over HTTP start without the server's libraries
-    from tocsin.config import ConfigError  # noqa: PLC0415 -- as above
+    from tocsin.config import ConfigError  # noqa: PLC0415 -- commands over HTTP start without the server's libraries
     from tocsin.demo import stage  # noqa: PLC0415 -- as above
+    from tocsin.listening import StartError  # noqa: PLC0415 -- as above
 
     options = stage.Options(data, host, port, mailbox_port, speed, once)
     try:
         outcome = stage.run(options, os.environ, Console())
-    except (server.StartError, stage.PortTakenError, ConfigError) as error:
+    except (StartError, stage.PortTakenError, ConfigError) as error:
         raise FailedError(str(error)) from error
     if outcome.problem:
         raise FailedError(outcome.problem)

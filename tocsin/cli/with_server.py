@@ -10,6 +10,7 @@ from tocsin.cli.failures import FailedError
 from tocsin.client import ApiClient, path_of
 from tocsin.config import Config, ConfigError, load
 from tocsin.config.catalogue import desired
+from tocsin.listening import StartError
 from tocsin.stopping import until_stopped
 from tocsin.web_address import url_of
 
@@ -21,7 +22,7 @@ def serve(file: Path, folder: Path, host: str, port: int) -> None:
     try:
         with until_stopped():
             server.run(config, folder, host, port, os.environ, on_ready=lambda: print(ready, flush=True))
-    except server.StartError as error:
+    except StartError as error:
         raise FailedError(str(error)) from error
 
 
@@ -29,7 +30,7 @@ def apply_to_folder(file: Path, folder: Path, *, dry_run: bool) -> list[str]:
     """Return a line for each change; raises FailedError."""
     try:
         return list(server.apply(_loaded(file), folder, os.environ, dry_run))
-    except server.StartError as error:
+    except StartError as error:
         raise FailedError(str(error)) from error
 
 

@@ -23,6 +23,7 @@ from tocsin.config.values import (
     Network,
     Percentage,
     RedisUrl,
+    RegistryUrl,
     Replicas,
     Servers,
     SmtpUrl,
@@ -248,8 +249,9 @@ class Engine(Settings):
     replication: Replicas = Field(
         default=1, description="How many brokers hold each topic; at least 3 where no event may be lost with a machine."
     )
-    registry: BaseUrl | None = Field(
-        default=None, description="A schema registry (Confluent's API); with one, events carry its wire format."
+    registry: RegistryUrl | None = Field(
+        default=None,
+        description="A schema registry (Confluent's API); with one, events carry its wire format. It may hold a password.",
     )
 
     @property

@@ -112,6 +112,15 @@ def _check_redis_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_registry_url(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    parts = urlsplit(text)
+    plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
+    if not (plain and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+        raise ValueError
+    return secret
+
+
 def _check_namespace(text: str) -> str:
     if not _NAMESPACE.fullmatch(text):
         raise ValueError
@@ -182,6 +191,11 @@ RedisUrl: TypeAlias = Annotated[
     SecretStr,
     Expect("a URL: redis:// or rediss://[[user]:password@]host[:port][/database]"),
     AfterValidator(_check_redis_url),
+]
+RegistryUrl: TypeAlias = Annotated[
+    SecretStr,
+    Expect("a URL: http:// or https://[user:password@]host[:port][/path]"),
+    AfterValidator(_check_registry_url),
 ]
 Namespace: TypeAlias = Annotated[
     str, Expect("at most 64 letters, digits, dots, _ and -"), AfterValidator(_check_namespace)

@@ -68,7 +68,7 @@ class Stage:
 def run(options: Options, environment: Mapping[str, str], console: Console) -> Outcome:
     """Play the demo and return once it was ended: by Ctrl-C or SIGTERM, or by itself where it is to be played once.
 
-    Raises ConfigError, PortTakenError, OSError and ``tocsin.server.StartError``.
+    Raises ConfigError, PortTakenError, OSError and ``tocsin.listening.StartError``.
     """
     with ExitStack() as parts:
         folder = parts.enter_context(_folder(options.folder))

@@ -1,0 +1,89 @@
+"""The faces of a running Tocsin, whichever engine stands behind them: who may use it, what the web is given.
+
+It wires what both engines have in common and opens nothing.
+"""
+
+from dataclasses import dataclass
+
+from consumers.delivery.queue import DeliveryQueue
+from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.delivery.subscribers import SubscriberStage
+from consumers.projection.board import StatusBoard
+from consumers.reliability.past import PastReader
+from consumers.reliability.reader import UptimeReader
+from consumers.web import ports
+from consumers.web.dependencies import WebDependencies
+from consumers.web.prepared import PreparedBodies
+from consumers.web.public import recipes
+from consumers.web.render.assets import Assets
+from consumers.web.render.page import Pages
+from consumers.web.sse import ChangeStream
+from streams.runtime.access import Access, Operator, Role, digest
+from streams.runtime.clock import Clock
+from streams.runtime.metrics import Metrics
+from streams.runtime.secrets import SourceToken, SourceTokens
+from tocsin.config import Config
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the web reads, by engine."""
+
+    board: StatusBoard
+    past: PastReader
+    queue: DeliveryQueue
+    subscribers: SubscriberStage
+    unrouted: ports.Unrouted
+    readiness: ports.Readiness
+    events: ports.EventPages
+
+
+def access_of(config: Config) -> Access:
+    """Return who may use the API."""
+    return Access(
+        (Operator(operator.name, Role[operator.role.name]), operator.token.get_secret_value())
+        for operator in config.operators
+    )
+
+
+def sources_of(config: Config) -> SourceTokens:
+    """Return which monitors may post alerts."""
+    return SourceTokens(
+        tuple(
+            SourceToken(
+                config.page.id,
+                source.id,
+                source.kind,
+                tuple(digest(secret.get_secret_value()) for secret in source.secrets),
+            )
+            for source in config.sources
+        )
+    )
+
+
+def web_of(
+    page: str, reading: Reading, access: Access, addresses: Addresses, clock: Clock, metrics: Metrics
+) -> WebDependencies:
+    """Return everything that the way out needs."""
+    assets = Assets.load()
+    pages = Pages(assets.url)
+    uptime = UptimeReader(reading.past)
+    board, subscribers = reading.board, reading.subscribers
+    return WebDependencies(
+        page=page,
+        board=board,
+        access=access,
+        clock=clock,
+        metrics=metrics,
+        assets=assets,
+        pages=pages,
+        bodies=PreparedBodies(board, page, recipes(pages, uptime), clock=clock, metrics=metrics),
+        stream=ChangeStream(board, metrics),
+        uptime=uptime,
+        audience=AudienceReport(subscribers, addresses),
+        deliveries=DeliveryReport(reading.queue, subscribers, addresses),
+        subscribers=SubscriberReport(subscribers, addresses),
+        unrouted=reading.unrouted,
+        readiness=reading.readiness,
+        events=reading.events,
+    )
