@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from schemas import codec
 from schemas.codec import MalformedRecordError, UnknownSchemaError
+from schemas.events import EVENT_TYPE_OF_NAME
 
 MAGIC = b"\0"
 _PREFIX = Struct(">cI")
@@ -50,6 +51,16 @@ class SingleObjectFraming:
 
 
 SINGLE_OBJECT: Framing = SingleObjectFraming()
+
+
+def as_single_object(framing: Framing, message: bytes, kind: str) -> bytes:
+    """Return a message's value in single-object encoding, whichever way it came; ``kind`` is the event's type.
+
+    What a stranger wrote, or a newer version, is returned as it is: nobody here reads it. Raises what ``unframe`` raises.
+    """
+    if message[:1] != MAGIC or kind not in EVENT_TYPE_OF_NAME:
+        return message
+    return codec.frame(*framing.unframe(message, kind))
 
 
 class RegistryFraming:
