@@ -18,7 +18,7 @@ from schemas.ids import random_id
 from streams.domain.catalogue import Catalogue, catalogue_in, difference
 from streams.domain.episodes import EPISODES
 from streams.domain.pages import PAGES
-from streams.keys.vault import open_vault
+from streams.keys.master import open_vault
 from streams.log.port import LogError, record_of
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.clock import Clock, system_clock

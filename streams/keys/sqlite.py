@@ -1,0 +1,66 @@
+"""Keeps wrapped keys in a SQLite file of their own; it seals nothing and knows no address."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+
+from streams.keys.store import Kept
+
+FILE_NAME = "keys.db"
+_SCHEMA = """
+create table if not exists keys (
+    owner   text primary key,
+    wrapped blob not null,
+    lookup  blob
+) strict, without rowid;
+create index if not exists keys_by_lookup on keys (lookup) where lookup is not null;
+"""
+
+
+class SqliteKeyStore:
+    """The ``KeyStore`` of one process. Errors are sqlite3's own."""
+
+    remembered: float | None = None
+
+    def __init__(self, path: Path | str) -> None:
+        """Open the file at ``path``, or make it (``:memory:`` for tests)."""
+        self._lock = Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("pragma journal_mode = wal")
+        self._connection.execute("pragma synchronous = full")
+        self._connection.execute("pragma secure_delete = on")
+        self._connection.executescript(_SCHEMA)
+
+    def add(self, owner: str, kept: Kept) -> None:
+        with self._lock:
+            self._connection.execute(
+                "insert or ignore into keys (owner, wrapped, lookup) values (?, ?, ?)",
+                (owner, kept.wrapped, kept.lookup),
+            )
+
+    def get(self, owner: str) -> Kept | None:
+        with self._lock:
+            row = self._connection.execute("select wrapped, lookup from keys where owner = ?", (owner,)).fetchone()
+        return None if row is None else Kept(*row)
+
+    def find(self, lookup: bytes) -> list[str]:
+        with self._lock:
+            rows = self._connection.execute(
+                "select owner from keys where lookup = ? order by owner", (lookup,)
+            ).fetchall()
+        return [owner for (owner,) in rows]
+
+    def erase(self, owner: str) -> bool:
+        with self._lock:
+            gone = self._connection.execute("delete from keys where owner = ?", (owner,)).rowcount
+            # Until then the erased row stands in the write-ahead log, and its key in what the file was.
+            self._connection.execute("pragma wal_checkpoint(truncate)")
+        return gone > 0
+
+    def owners(self) -> Iterable[str]:
+        with self._lock:
+            return [owner for (owner,) in self._connection.execute("select owner from keys")]
+
+    def close(self) -> None:
+        self._connection.close()
