@@ -43,9 +43,14 @@ kafka: setup ## run a Kafka node on 127.0.0.1:9092 until Ctrl-C (Java 17 and Mav
 redis: setup ## run a Redis on 127.0.0.1:6379 until Ctrl-C (ARGS="--port N --data DIR")
 	$(BIN)/python -m deploy.redis $(ARGS)
 
-lock: ## write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS) --quiet -o requirements.lock
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
+IMAGE = deploy/docker
+
+lock: ## write the locks anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	$(COMPILE) pyproject.toml --all-extras --group dev $(ARGS) -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --constraints requirements.lock -o $(IMAGE)/requirements.lock
+	$(COMPILE) --group build --constraints requirements.lock -o $(IMAGE)/build.lock
 
 format: setup ## put the code into shape
 	$(BIN)/ruff check --fix
