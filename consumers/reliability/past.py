@@ -1,4 +1,4 @@
-"""Where the fold of uptime is read from: the committed rows of the embedded engine, or the tables of a replay."""
+"""Where the fold of uptime is read from: the committed rows of either engine, or the tables of a replay."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -14,8 +14,11 @@ from consumers.reliability.uptime import (
     CellHistory,
     Lost,
 )
+from schemas.topics import PAGES, partition_of
 from streams.domain.state import State
+from streams.runtime.partition_state import decoded
 from streams.runtime.rows import decoder
+from streams.runtime.state_store import StateStore
 
 
 class Past(NamedTuple):
@@ -60,6 +63,30 @@ class StoredPast:
         return _past(by_table)
 
 
+class FleetPast:
+    """Reads the distributed engine's store."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def past(self, page: str, first: date, last: date) -> Past:
+        partition = partition_of(page, PAGES.partitions)
+        before, rows = self._store.positions(RELIABILITY.name, partition), dict[str, dict[str, bytes]]()
+        for _ in range(_TRIES):
+            rows = {
+                table: self._store.page(RELIABILITY.name, partition, table, page) for table in (CELLS, WEIGHTS, DAYS)
+            }
+            after = self._store.positions(RELIABILITY.name, partition)
+            if after == before:  # so the three tables were read as of one moment
+                break
+            before = after
+        bounds = first.isoformat(), f"{last.isoformat()}0"
+        rows[DAYS] = {key: value for key, value in rows[DAYS].items() if bounds[0] <= key < bounds[1]}
+        return _past(
+            {table: {key: decoded(_SPECS[table], row) for key, row in found.items()} for table, found in rows.items()}
+        )
+
+
 class FoldedPast:
     """Reads tables in memory, as a replay has them."""
 
@@ -74,6 +101,8 @@ class FoldedPast:
 
 
 _VALUES: Mapping[str, Any] = {spec.name: spec.value for spec in RELIABILITY.tables}
+_SPECS = {spec.name: spec for spec in RELIABILITY.tables}
+_TRIES = 10
 
 
 def _past(tables: Mapping[str, dict[str, Any]]) -> Past:

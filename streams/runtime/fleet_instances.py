@@ -11,17 +11,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from schemas.events import AlertReceived, AlertRefreshed, AnyEvent
 from schemas.ids import random_id
 from schemas.topics import ALERTS, instance_key, partition_of
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
 from streams.log.port import Appended, LogUnavailableError
+from streams.runtime.partition_state import decoded
 from streams.runtime.publisher import Publisher
 from streams.runtime.state_store import Row, StateStore, StoreUnavailableError
 
-_decode = msgspec.msgpack.Decoder(Instance).decode
+_SPEC = next(spec for spec in EPISODES.tables if spec.name == INSTANCES)
 
 
 class Newest(NamedTuple):
@@ -68,7 +67,7 @@ class FleetInstances:
             sure = self._sure(page, partition, some, newest)
             rows: list[Row] = [(INSTANCES, page, key) for key in sure]
             for (_, _, key), value in self._store.fetch(EPISODES.name, partition, rows).items() if rows else ():
-                found[key] = _decode(value)
+                found[key] = decoded(_SPEC, value)
         return found
 
     def _sure(self, page: str, partition: int, keys: list[str], newest: Mapping[str, Newest]) -> list[str]:
