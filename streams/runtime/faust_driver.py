@@ -1,4 +1,4 @@
-"""Runs one processor in a Faust worker: the only module that imports Faust. What to do with a message it does not know.
+"""Runs stream processors in a Faust worker: the only module that imports Faust. What is done with a message it does not know.
 
 ``docs/decisions/0002`` says why it is built so: at least once, no Faust tables, nothing sent by Faust's producer, and
 the consumer set to the store's positions where Faust would set it to the ones that its group committed.
@@ -7,48 +7,64 @@ the consumer set to the store's positions where Faust would set it to the ones t
 import asyncio
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 from typing import Any, ClassVar
 
 import faust
 from faust.transport.drivers import aiokafka as transport
 from faust.types import TP
 
-from streams.log.message import TYPE
-from streams.log.port import TopicPartition
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.log.message import ORIGIN, TYPE
+from streams.log.port import EventLog, LogUnavailableError, TopicPartition
+from streams.runtime.clock import Clock, system_clock
+from streams.runtime.lanes import Folds, Lane, Lanes
+from streams.runtime.partition_fold import Message
+from streams.runtime.wakeups import Wakeups
 
-_BATCH = 500
-_WITHIN = 0.02
-"""Seconds: Faust hands out a batch when it is full or at the next tick, so this is the price of a quiet hour too."""
+GROUP = "streams"
 FAULT = 70
 """The exit code of a worker that met a fault (EX_SOFTWARE of sysexits.h)."""
+_LEAVE_SECONDS = 2.0
+_TIMERS_SECONDS = 0.05
+_FETCH_WAIT_MS = 100
+_SWITCH_SECONDS = 0.001
 _log = logging.getLogger(__name__)
+_aiokafka: Any = transport
+"""For the names of aiokafka's that the module has and does not export: it is imported nowhere itself."""
 
 
 class FaustDriver:
-    """One processor as a Faust application; start as many processes of it as there are partitions at the most.
+    """All processors as one Faust application; start as many processes of it as there are partitions at the most.
 
-    ``folder`` is where Faust keeps its own files, of which none matters. ``namespace`` is the log's.
-    ``session`` is after how long of silence the broker gives a dead worker's partitions to another.
+    ``folds`` makes the processors of one partition, in the order in which each takes a batch. ``folder`` is where Faust
+    keeps its own files, of which none matters. ``namespace`` is the log's. ``session`` is after how long of silence the
+    broker gives a dead worker's partitions to another; one that stops or meets a fault gives them back at once.
     """
 
     def __init__(
         self,
-        fold: PartitionFold,
+        folds: Folds,
+        log: EventLog,
         servers: Sequence[str],
         folder: Path,
         *,
         namespace: str = "",
-        session: timedelta = timedelta(seconds=15),
+        session: timedelta = timedelta(seconds=10),
+        clock: Clock = system_clock,
     ) -> None:
-        self._fold = fold
         self._namespace = namespace
+        self._topics = sorted({topic for fold in folds() for topic in fold.processor.topics})
+        self._wakeups = Wakeups(log, clock)
+        self._lanes = Lanes(folds, self.fail)
+        self._reached: dict[TP, int] = {}
+        self._failing = False
         self.app = _App(
-            f"{namespace}{fold.processor.name}",
+            f"{namespace}{GROUP}",
             broker=[f"kafka://{server}" for server in servers],
             datadir=folder,
             processing_guarantee="at_least_once",
@@ -57,46 +73,141 @@ class FaustDriver:
             consumer_auto_offset_reset="earliest",
             broker_session_timeout=session.total_seconds(),
             broker_heartbeat_interval=session.total_seconds() / 5,
+            # With none, Faust deals partitions out one by one; we need partition N of every topic at one worker.
+            table_standby_replicas=1,
             stream_wait_empty=False,
             topic_allow_declare=False,
             topic_disable_leader=True,
             web_enabled=False,
         )
-        self.app.positions = self.positions
-        names = [namespace + topic for topic in fold.processor.topics]
-        self.app.agent(self.app.topic(*names, value_type=bytes, key_type=bytes), name=fold.processor.name)(self._run)
+        self.app.driver = self
+        names = [namespace + topic for topic in self._topics]
+        self.app.agent(self.app.topic(*names, value_type=bytes, key_type=bytes, acks=False), name=GROUP)(self._run)
+        self.app.on_partitions_revoked.connect(self._revoked)
+        self.app.on_before_shutdown.connect(self._stopping)
+        self.app.task(self._fire_timers)
 
     def run(self) -> None:
         """Work until the process is told to stop; a fault ends the process with ``FAULT``."""
-        faust.Worker(self.app, loglevel="INFO").execute_from_commandline()
+        # Whoever folds holds the interpreter meanwhile; what was fetched and what was acknowledged waits for it.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        faust.Worker(
+            self.app, quiet=True, loglevel="INFO", redirect_stdouts=False, override_logging=not logging.root.handlers
+        ).execute_from_commandline()
 
-    async def positions(self, assigned: Sequence[TP]) -> dict[TP, int]:
+    def beside(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Have a coroutine run in the worker's event loop once it has joined its group; for whatever the role serves."""
+        self.app.task(task)
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The partitions that this worker has now, with their processors; may be asked from any thread."""
+        return self._lanes.lanes
+
+    def behind(self) -> dict[TopicPartition, int]:
+        """Return for each place that this worker has how many messages some processor has yet to fold."""
+        found = {}
+        for at in self.app.consumer.assignment():
+            place = self._place(at)
+            with suppress(KeyError):  # taken away meanwhile
+                end = self.app.consumer.highwater(at)
+                found[place] = max(0, (end or 0) - self._lanes.position(place))
+        return found
+
+    # --- what the application below asks ---
+
+    async def take_over(self, assigned: Collection[TP]) -> dict[TP, int]:
         """Return where each of the assigned partitions is to be read from."""
         places = {self._place(at): at for at in assigned}
-        found = await asyncio.to_thread(self._fold.assigned, list(places))
-        return {places[place]: position for place, position in found.items()}
+        partitions = {partition for _, partition in places}
+        if missing := {(topic, partition) for topic in self._topics for partition in partitions} - places.keys():
+            # Their states would be folded by two workers. Only workers that read other topics, in one group, do this.
+            raise RuntimeError(f"partitions of one number were torn apart, these are elsewhere: {sorted(missing)}")
+        await self._lanes.assign(partitions)
+        return {at: self._lanes.position(place) for place, at in places.items()}
+
+    def committable(self, assigned: Collection[TP]) -> dict[TP, int]:
+        """Return how far everything is folded: a hint for those who watch the group's lag, nobody here reads it."""
+        for at in assigned:
+            with suppress(KeyError):
+                self._reached[at] = self._lanes.position(self._place(at))
+        return {at: self._reached[at] for at in assigned if at in self._reached}
+
+    def fail(self, error: BaseException) -> None:
+        """End the process, after giving its partitions back if that can be done at once.
+
+        Faust goes on after a handler that failed, and its own way to crash can hang in a rebalance. What must not be
+        lost is safe on the log and in the store, so the process ends here and a supervisor starts another.
+        """
+        if self._failing:
+            return
+        self._failing = True
+        _log.critical("the worker cannot go on", exc_info=error)
+        backstop = Timer(_LEAVE_SECONDS, os._exit, (FAULT,))
+        backstop.daemon = True
+        backstop.start()
+        self.app.leave_group(lambda: os._exit(FAULT))
+
+    # --- inside ---
 
     async def _run(self, stream: Any) -> None:
-        async for events in stream.take_events(_BATCH, within=_WITHIN):
-            try:
-                await asyncio.to_thread(self._all, [event.message for event in events])
-            except Exception:  # whatever it was, this process ends
-                # Faust acknowledges a batch whose handler failed and goes on with the next one, and its
-                # own way to crash can hang in a rebalance. What must not be lost is safe on the log and in the store,
-                # so the process ends here and a supervisor starts another.
-                _log.exception("%s cannot go on", self._fold.processor.name)
-                os._exit(FAULT)
+        places: dict[TP, TopicPartition] = {}
+        async for event in stream.events():
+            message = event.message
+            place = places.get(message.tp) or places.setdefault(message.tp, self._place(message.tp))
+            headers = dict(message.headers or ())
+            kind, origin = headers.get(TYPE, b"").decode(), headers.get(ORIGIN, b"").decode()
+            await self._lanes.put(place, Message(message.offset, kind, message.value or b"", origin))
 
-    def _all(self, messages: Sequence[Any]) -> None:
-        by_place: dict[TopicPartition, list[Message]] = defaultdict(list)
-        for message in messages:
-            kind = _header(message.headers, TYPE)
-            by_place[self._place(message.tp)].append(Message(message.offset, kind, message.value))
-        for place, batch in by_place.items():
-            self._fold.fold(place, batch)
+    async def _fire_timers(self) -> None:
+        while not self.app.should_stop:
+            owned = [(lane.partition, fold) for lane in self._lanes.lanes for fold in lane.folds]
+            try:
+                await asyncio.to_thread(self._wakeups.fire, owned)
+            except LogUnavailableError as error:
+                _log.warning("timers wait: %s", error)
+            except Exception as error:  # whatever it was: timers that are not fired are lost without a word
+                self.fail(error)
+            await asyncio.sleep(_TIMERS_SECONDS)
+
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        """Finish what is in hand before another worker begins: it would only do the same again."""
+        await self._lanes.rest()
+
+    async def _stopping(self, *_: Any, **__: Any) -> None:
+        self.committable(self.app.consumer.assignment())
+        await self._lanes.close()
 
     def _place(self, at: TP) -> TopicPartition:
         return at.topic.removeprefix(self._namespace), at.partition
+
+
+class _Thread(transport.AIOKafkaConsumerThread):
+    """The thread with aiokafka's consumer."""
+
+    def _create_worker_consumer(self, *arguments: Any) -> Any:
+        consumer = super()._create_worker_consumer(*arguments)
+        # While a partition's messages wait to be taken, the others are asked for alone, and until that question is
+        # answered the partition is not asked for again. Faust has the broker hold an answer for 1.5 s.
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001 - there is no setting for it
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # Faust crashes where this fails. Nobody needs what is committed here: it must not end a worker.
+        try:
+            return await self._commit_hint(offsets)
+        except _aiokafka.KafkaError as error:
+            self.log.warning("the group's positions stay behind: %r", error)
+            return False
+
+    async def _commit_hint(self, offsets: Mapping[TP, int]) -> bool:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        found = {_aiokafka.ensure_aiokafka_TP(at): offset for at, offset in offsets.items()}
+        wanted = {at: _aiokafka.OffsetAndMetadata(offset, "") for at, offset in found.items() if at in owned}
+        if wanted:
+            await consumer.commit(wanted)
+        return bool(wanted)
 
 
 class _Consumer(transport.Consumer):
@@ -104,10 +215,25 @@ class _Consumer(transport.Consumer):
 
     app: "_App"
 
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        positions = await self.app.positions(sorted(self.assignment()))
+        positions = await self.app.driver.take_over(self.assignment())
         await self.seek_wait(positions)
         return positions
+
+    async def force_commit(self, *_: Any, **__: Any) -> bool:
+        return bool(await self._commit(self.app.driver.committable(self.assignment())))
+
+    def leave_group(self, then: Callable[[], None]) -> None:
+        """Tell the broker that this member is gone; ``then`` is called when it knows, in some thread."""
+        coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001 - leaving without closing is no call of its own
+
+        async def leave() -> None:
+            await coordinator.maybe_leave_group()
+
+        asyncio.run_coroutine_threadsafe(leave(), self._thread.thread_loop).add_done_callback(lambda _: then())
 
 
 class _Transport(transport.Transport):
@@ -115,12 +241,22 @@ class _Transport(transport.Transport):
 
 
 class _App(faust.App):
-    positions: Callable[[Sequence[TP]], Awaitable[dict[TP, int]]]
+    driver: FaustDriver
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)
 
+    def _crash(self, reason: BaseException) -> None:
+        if self.should_stop or isinstance(reason, asyncio.CancelledError):
+            super()._crash(reason)  # on the way out anyway, or a fetcher that a rebalance starts anew
+        else:
+            self.driver.fail(reason)
 
-def _header(headers: Any, name: str) -> str:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return next((value.decode() for key, value in pairs if key == name), "")
+    def leave_group(self, then: Callable[[], None]) -> None:
+        """Leave the group without stopping anything; ``then`` may not be called where that hangs."""
+        consumer: Any = self.consumer
+        try:
+            consumer.leave_group(then)
+        except Exception:  # a consumer that is not up, or half down: then there is nothing to leave
+            _log.exception("the group learns by silence that this worker is gone")
+            then()

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import redis
 
 from schemas.events import AlertRefreshed, AnyEvent, Event, PromiseReminded
 from schemas.ids import derive, random_id
 from streams.log.kafka import KafkaEventLog
 from streams.log.port import event_of, record_of
+from streams.runtime.faust_driver import GROUP
+from streams.runtime.redis_store import RedisStateStore
 from tests.integration.kafka.counting import ALERTS, COUNTING, PAGES, TOPICS
-from tests.integration.kafka.redis_store import RedisStateStore
 from tests.parts.kafka import shared_broker
 from tests.parts.redis import redis_server
 
@@ -33,7 +35,7 @@ class Fleet:
     def __init__(self, folder: Path, servers: str, redis_port: int) -> None:
         self.namespace = f"{random_id()}."
         self.log = KafkaEventLog([servers], TOPICS, namespace=self.namespace)
-        self.store = RedisStateStore(redis_port)
+        self.store = RedisStateStore(f"redis://127.0.0.1:{redis_port}/0")
         self._folder = folder
         self._command = [sys.executable, "-m", "tests.integration.kafka.worker", servers, self.namespace]
         self._redis_port = redis_port
@@ -54,7 +56,9 @@ class Fleet:
 
     @property
     def folded(self) -> int:
-        return sum(self.store.position(COUNTING.name, (ALERTS.name, number)) for number in range(ALERTS.partitions))
+        return sum(
+            self.store.positions(COUNTING.name, number).get(ALERTS.name, 0) for number in range(ALERTS.partitions)
+        )
 
     def wait(self, reached: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE
@@ -73,9 +77,15 @@ class Fleet:
                 self.gave_up.append(worker)
                 self.start()
 
+    def forget(self) -> None:
+        """Empty the store, as a Redis that lost its data is."""
+        redis.Redis(port=self._redis_port).flushall()
+
     def counts(self) -> dict[str, int]:
-        rows = [row for number in range(ALERTS.partitions) for row in self.store.rows(COUNTING.name, number)]
-        return {key: msgspec.msgpack.decode(value, type=int) for (_, _, key), value in rows}
+        rows = [
+            row for number in range(ALERTS.partitions) for row in self.store.rows(COUNTING.name, number, ["counts"])
+        ]
+        return {key: msgspec.json.decode(value, type=int) for (_, _, key), value in rows}
 
     def emitted(self) -> list[AnyEvent]:
         return [
@@ -174,8 +184,8 @@ def test_an_empty_store_is_folded_anew_whatever_the_group_committed(fleet: Fleet
     fleet.wait_for_all()
     first.terminate()
     assert first.wait() == 0, "a worker that is told to stop stops in good order"
-    assert sum(fleet.log.positions(COUNTING.name).values()) == 400, "Faust committed positions of its own"
-    fleet.store.forget()
+    assert sum(fleet.log.positions(GROUP).values()) == 400, "Faust committed positions of its own"
+    fleet.forget()
     fleet.start()
     fleet.wait_for_all()
     fleet.check()
