@@ -55,12 +55,16 @@ return redis.call('HEXISTS', KEYS[4], ARGV[2])
 """
 # The row stays until the topic has the tombstone: an erasure that could not be written can be asked for again.
 _ERASE = """
-if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 0 end
-redis.call('HSET', KEYS[4], ARGV[2], 'erase')
-return 1
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then redis.call('HSET', KEYS[4], ARGV[2], 'erase') end
+return redis.call('HEXISTS', KEYS[4], ARGV[2])
 """
+# Where something else was written than is wanted by now, it must be written over, by whoever comes to it first.
 _SETTLED = """
-if wanted() ~= ARGV[3] then return 0 end
+if wanted() ~= ARGV[3] then
+  local what = redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 and 'add' or 'erase'
+  redis.call('HSETNX', KEYS[4], ARGV[2], what)
+  return 0
+end
 if redis.call('HGET', KEYS[4], ARGV[2]) == 'erase' then forget(KEYS[2], KEYS[3], ARGV[2]) end
 redis.call('HDEL', KEYS[4], ARGV[2])
 return 1
