@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from threading import Condition, Event, RLock, Thread
 from typing import Any, TypeAlias, TypeVar
 
-import msgspec
-
 from schemas.events import AnyEvent, TimerFired
 from streams.domain.processor import Processor, Unheard
 from streams.domain.state import MemoryTable
@@ -20,6 +18,7 @@ from streams.log.origin import parse
 from streams.log.port import LogUnavailableError, Positions, Stored, TopicPartition, event_of
 from streams.log.tail import Tail, Tailed, TailedLog
 from streams.runtime.origins import Origins
+from streams.runtime.partition_state import decoded
 from streams.runtime.state_store import StateStore
 
 V = TypeVar("V")
@@ -43,7 +42,7 @@ class FollowedTable(MemoryTable[V]):
         self._before.setdefault((page, key), self.peek(page, key))
         super().delete(page, key)
 
-    def changes(self) -> dict[tuple[str, str], tuple[V | None, V | None]]:
+    def changed(self) -> dict[tuple[str, str], tuple[V | None, V | None]]:
         """Return what this batch changed, by page and key, as it was before and as it is; None is absent."""
         return {where: (before, self.peek(*where)) for where, before in self._before.items()}
 
@@ -64,7 +63,7 @@ class Follower:
     """Folds ``processor`` over all partitions of its topics.
 
     ``on_batch`` is told, from the follower's thread, the tables and the pages whose tables changed; within it
-    ``changes()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
+    ``changed()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
     changes, unless ``on_load`` is given: that is told the tables instead.
     What it was told of counts as passed only when it returned.
     """
@@ -141,13 +140,13 @@ class Follower:
     # --- the beginning ---
 
     def _load(self) -> None:
-        decoders = {spec.name: msgspec.msgpack.Decoder(spec.value) for spec in self.processor.tables}
+        specs = {spec.name: spec for spec in self.processor.tables}
         counts = {topic: self._log.partitions(topic) for topic in self.processor.topics}
         for partition in range(max(counts.values())):
-            held, rows = self._store.snapshot(self.processor.name, partition, list(decoders))
+            held, rows = self._store.snapshot(self.processor.name, partition, list(specs))
             self._origins[partition] = Origins(held.origins)
             for (table, page, key), value in rows:
-                self.tables[table].fill(page, key, decoders[table].decode(value))
+                self.tables[table].fill(page, key, decoded(specs[table], value))
             for topic, count in counts.items():
                 if partition < count:
                     self._positions[topic, partition] = held.positions.get(topic, 0)
