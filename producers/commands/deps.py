@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
@@ -17,9 +18,26 @@ Find: TypeAlias = Callable[[str], AnyEvent | None]
 """Looks an event up by its id; may block."""
 
 
+class Standing(StrEnum):
+    """What the fold knows of a subscription for good."""
+
+    CONFIRMED = "confirmed"
+    REPLACED = "replaced"
+    ENDED = "ended"
+
+
+StandingOf: TypeAlias = Callable[[str, str], Standing | None]
+"""Page and subscriber to what the fold knows, None where that is not settled; may block, and lag behind the log."""
+
+
+def unsettled(_page: str, _subscriber: str) -> Standing | None:
+    """Answer where ``Find`` knows every event that there ever was: the fold need not be asked."""
+    return None
+
+
 @dataclass(frozen=True)
 class CommandDeps:
-    """Everything that commands need."""
+    """Everything that commands need. ``find`` may forget events after some days; ``standing`` then still knows."""
 
     publisher: Publisher
     views: Views
@@ -29,3 +47,4 @@ class CommandDeps:
     clock: Clock
     find: Find
     limits: SignUpLimits = field(default_factory=SignUpLimits)
+    standing: StandingOf = unsettled

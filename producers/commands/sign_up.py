@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from producers.commands.addresses import Address, Sealed
+from producers.commands.deps import Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
 from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive
@@ -80,14 +81,22 @@ class SignUps:
         """
         page, subscriber = ticket.page, ticket.subscriber
         async with self._confirming:
-            if not await self._has_key(subscriber) or await self._desk.find(_left_id(page, subscriber)):
-                raise _gone("This subscription has ended. Please sign up again.")
-            if await self._is_replaced(page, subscriber):
-                raise _gone("Another sign-up of the same address was confirmed instead of this one.")
-            if await self._desk.find(derive("confirm", page, subscriber)) is not None:
+            if await self._settled(page, subscriber) is Standing.CONFIRMED:
                 return
             now = self._desk.deps.clock()
             await self._desk.publish(await _unlocked(confirmation, self._vault, page, subscriber, now))
+
+    async def _settled(self, page: str, subscriber: str) -> Standing | None:
+        """Return whether the subscription was confirmed before; raises ProblemError 410 where it cannot be any more."""
+        standing = await self._desk.standing(page, subscriber)
+        ended = standing is Standing.ENDED or not await self._has_key(subscriber)
+        if ended or await self._desk.find(_left_id(page, subscriber)):
+            raise _gone("This subscription has ended. Please sign up again.")
+        if standing is Standing.REPLACED or await self._is_replaced(page, subscriber):
+            raise _gone("Another sign-up of the same address was confirmed instead of this one.")
+        if standing is None and await self._desk.find(derive("confirm", page, subscriber)) is not None:
+            return Standing.CONFIRMED
+        return standing
 
     async def leave(self, ticket: Ticket) -> None:
         """Remove a subscriber at its own wish; doing it again does no harm."""
