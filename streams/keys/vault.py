@@ -18,7 +18,7 @@ from streams.keys.store import Kept, KeyStore
 
 _NONCE_BYTES = 12
 _CACHED = 10_000
-_PROOF = "tocsin"
+PROOF = "tocsin"
 """Owner of the key that shows which master key a store belongs to."""
 _FOR_EVER = float("inf")
 
@@ -48,8 +48,8 @@ class Vault:
         self._cache: dict[str, tuple[AESGCM, float]] = {}
         self._erasures = 0
         self._caching = Lock()
-        self.create(_PROOF)
-        self._key(_PROOF)
+        self.create(PROOF)
+        self._key(PROOF)
 
     def create(self, owner: str, lookup: str | None = None) -> None:
         """Make a key for ``owner`` unless it has one; ``lookup`` is the address by which it shall be found."""
