@@ -19,6 +19,7 @@ import faust
 from faust.transport.drivers import aiokafka as transport
 from faust.types import TP
 
+from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.message import ORIGIN, TYPE
 from streams.log.port import EventLog, LogUnavailableError, TopicPartition
 from streams.runtime.clock import Clock, system_clock
@@ -42,7 +43,7 @@ class FaustDriver:
     """All processors as one Faust application; start as many processes of it as there are partitions at the most.
 
     ``folds`` makes the processors of one partition, in the order in which each takes a batch. ``folder`` is where Faust
-    keeps its own files, of which none matters. ``namespace`` is the log's. ``session`` is after how long of silence the
+    keeps its own files, of which none matters. ``namespace`` and ``framing`` are the log's. ``session`` is after how long of silence the
     broker gives a dead worker's partitions to another; one that stops or meets a fault gives them back at once.
     """
 
@@ -56,11 +57,12 @@ class FaustDriver:
         namespace: str = "",
         session: timedelta = timedelta(seconds=10),
         clock: Clock = system_clock,
+        framing: Framing = SINGLE_OBJECT,
     ) -> None:
         self._namespace = namespace
         self._topics = sorted({topic for fold in folds() for topic in fold.processor.topics})
         self._wakeups = Wakeups(log, clock)
-        self._lanes = Lanes(folds, self.fail)
+        self._lanes = Lanes(folds, self.fail, framing)
         self._reached: dict[TP, int] = {}
         self._failing = False
         self.app = _App(

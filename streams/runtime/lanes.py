@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from schemas.wire import SINGLE_OBJECT, Framing, as_single_object
 from streams.log.port import LogUnavailableError, TopicPartition
 from streams.runtime.partition_fold import Message, PartitionFold
 from streams.runtime.state_store import HalfLostError, StoreUnavailableError
@@ -33,10 +34,17 @@ Fault = Callable[[BaseException], None]
 class Lane:
     """One partition number of all topics. Everything but ``fold`` is called from the event loop."""
 
-    def __init__(self, partition: int, folds: Sequence[PartitionFold], threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        partition: int,
+        folds: Sequence[PartitionFold],
+        threads: ThreadPoolExecutor,
+        framing: Framing = SINGLE_OBJECT,
+    ) -> None:
         self.partition = partition
         self.folds = folds
         self._threads = threads
+        self._framing = framing
         self._waiting: deque[tuple[str, Message]] = deque()
         self._passing: dict[tuple[str, str], list[Message]] = {}
         self._arrived = asyncio.Event()
@@ -91,13 +99,18 @@ class Lane:
         """Give a batch to every processor that reads its topics. An empty one lets positions that stayed behind move."""
         topics: dict[str, list[Message]] = {}
         for topic, message in batch:
-            topics.setdefault(topic, []).append(message)
+            topics.setdefault(topic, []).append(self._plain(message))
         if not topics:
             topics = {topic: [] for topic, _ in self._passing}
         for topic, messages in topics.items():
             for fold in self.folds:
                 if topic in fold.processor.topics:
                     self._give(fold, topic, messages, idle=not batch)
+
+    def _plain(self, message: Message) -> Message:
+        """Return a message as folds read them. Here, because a registry may have to be asked: waited for, or a fault."""
+        frame = as_single_object(self._framing, message.frame, message.type)
+        return message if frame is message.frame else message._replace(frame=frame)
 
     def _give(self, fold: PartitionFold, topic: str, messages: list[Message], *, idle: bool) -> None:
         # A commit for each batch of which it wants nothing would cost as much as one that does something.
@@ -139,9 +152,10 @@ async def _until_done(
 class Lanes:
     """The lanes of a worker. All methods are for the event loop; ``fault`` is told there what a lane cannot survive."""
 
-    def __init__(self, folds: Folds, fault: Fault) -> None:
+    def __init__(self, folds: Folds, fault: Fault, framing: Framing = SINGLE_OBJECT) -> None:
         self._folds = folds
         self._fault = fault
+        self._framing = framing
         self._threads = ThreadPoolExecutor(_THREADS, "lane")
         self._lanes: dict[int, Lane] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -164,7 +178,7 @@ class Lanes:
             await asyncio.gather(*(self._take(partition) for partition in sorted(wanted)))
 
     async def _take(self, partition: int) -> None:
-        lane = self._lanes.get(partition) or Lane(partition, self._folds(), self._threads)
+        lane = self._lanes.get(partition) or Lane(partition, self._folds(), self._threads, self._framing)
         for fold in lane.folds:
             name = f"{fold.processor.name}, partition {partition},"
             await _until_done(self._threads, partial(fold.assigned, [partition]), name, self._closing)
