@@ -8,7 +8,9 @@ from schemas.events import AnyEvent, EventData
 
 DEFAULT_PARTITIONS = 8
 SHARDS = 64
-"""Plans and deliveries of one page are spread over this many keys."""
+"""Plans and deliveries of one page are spread over this many keys, by their subscribers."""
+_SHARD_BITS = 6
+_SHARD_OF_PREFIX = {f"{number:02x}": number >> (8 - _SHARD_BITS) for number in range(256)}
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ def partition_of(key: str, partitions: int) -> int:
     return crc32(key.encode()) % partitions
 
 
-def shard_of(update: str, chunk: int) -> int:
-    """Return the shard of one chunk of a plan: those of one update lie beside each other."""
-    return (crc32(update.encode()) + chunk) % SHARDS
+def shard_of(subscriber: str) -> int:
+    """Return the shard of all that concerns one subscriber's endpoint: plans, claims and results keep one order.
+
+    It is the top six bits of an id that begins with two lowercase hex digits, so that sorted ids are sorted by shard
+    too; of any other the CRC-32 of its UTF-8 bytes modulo 64.
+    """
+    shard = _SHARD_OF_PREFIX.get(subscriber[:2])
+    return crc32(subscriber.encode("utf-8", "surrogatepass")) % SHARDS if shard is None else shard
 
 
 def instance_key(page: str, source: str, fingerprint: str) -> str:
@@ -76,7 +83,8 @@ def route(event: AnyEvent) -> tuple[str, str]:
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):
-            return NOTIFICATIONS.name, f"{page}/{shard_of(notice.update, 0)}"
+            # By subject: what there is to tell of one incident is planned in its order, by one worker.
+            return NOTIFICATIONS.name, f"{page}/{notice.subject_id}"
         case e.NotificationsPlanned():
             return NOTIFICATIONS.name, f"{page}/{data.shard}"
         case e.NotificationsClaimed() | e.DeliveriesRecorded():

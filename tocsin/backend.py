@@ -8,8 +8,8 @@ from pathlib import Path
 
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.planner import PlannerStage
-from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reminders import reminder_changes
+from consumers.delivery.stored_queue import StoredQueue
 from consumers.delivery.subscribers import SubscriberStage
 from consumers.projection.board import StatusBoard
 from consumers.reliability.uptime import RELIABILITY
@@ -57,7 +57,7 @@ class Backend:
         self.driver.start()
         self.publisher = EmbeddedPublisher(self.log)
         self.instances = EmbeddedInstances(self.log, episodes)
-        self.queue = DeliveryQueue(self.log)
+        self.queue = StoredQueue(self.log)
 
     def settle(self) -> None:
         """Wait until every stage has passed what the log holds: at start-up, and in tests."""
@@ -87,7 +87,7 @@ class Backend:
 
     def remind(self, page: str, addresses: tuple[str, ...]) -> None:
         """Make exactly these addresses the ones that are reminded of promises; events only for what differs."""
-        changes = reminder_changes(self.subscribers, self.vault, page, addresses)
+        changes = reminder_changes(self.subscribers.tables, self.vault, page, addresses)
         if changes:
             self._append(page, changes)
 

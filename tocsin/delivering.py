@@ -8,8 +8,10 @@ from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import LedgerStage
-from consumers.delivery.sender import Sender
+from consumers.delivery.sender import Attempts, Ledger, Sender
+from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from streams.runtime.failpoints import Failpoint
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
@@ -46,18 +48,16 @@ class Delivering:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, policy)
         self._backend = backend
         self._channels = channels
+        folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
+        ledger = Ledger(backend.queue, backend.publisher, folded)
+        off = [SwitchedOffChannel(name) for name in CHANNEL_OF_NAME if name not in channels]
+        attempts: list[tuple[Channel, Attempts]] = [
+            *((channel, dispatch) for channel in channels.values()),
+            *((channel, SwitchedOff()) for channel in off),
+        ]
         self._senders = {
-            name: Sender(
-                channel,
-                backend.queue,
-                backend.publisher,
-                dispatch,
-                backend.clock,
-                failpoint,
-                metrics,
-                lambda: backend.driver.committed_position(LedgerStage.name),
-            )
-            for name, channel in channels.items()
+            channel.capabilities.name: Sender(channel, ledger, how, backend.clock, failpoint, metrics)
+            for channel, how in attempts
         }
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -1,7 +1,8 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
 import logging
-from random import Random, SystemRandom
+from collections.abc import Callable
+from random import Random
 from typing import Protocol
 
 import msgspec
@@ -10,7 +11,7 @@ from consumers.delivery.channel import Channel, Endpoint, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, doubt
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, given_back
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
@@ -22,6 +23,11 @@ from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
 _CHALLENGED = "webhook"
+LAPSED = "the sender's lease ran out before it was sent"
+
+
+def _always() -> bool:
+    return True
 
 
 class Subscribers(Protocol):
@@ -56,15 +62,27 @@ class Dispatch:
         self._clock = clock
         self._policy = policy
 
-    async def send(self, channel: Channel, entry: Entry, random: Random) -> Conclusion:
-        """Try once and conclude; whatever goes wrong in here is a conclusion too."""
-        ended = await self._try(channel, entry, random)
+    async def send(
+        self,
+        channel: Channel,
+        entry: Entry,
+        random: Random,
+        refusals: int = 0,
+        may_send: Callable[[], bool] = _always,
+    ) -> Conclusion:
+        """Try once and conclude; whatever goes wrong in here is a conclusion too.
+
+        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
+        """
+        ended = await self._try(channel, entry, random, refusals, may_send)
         return after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended
 
-    async def _try(self, channel: Channel, entry: Entry, random: Random) -> Conclusion:
+    async def _try(
+        self, channel: Channel, entry: Entry, random: Random, refusals: int, may_send: Callable[[], bool]
+    ) -> Conclusion:
         planned_at = entry.at
         try:
-            notice = self._queue.notice(entry.update)
+            notice = self._queue.notice(entry)
             planned_at = notice.published_at
             message = self._message(entry, notice)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
@@ -73,11 +91,13 @@ class Dispatch:
             return self._conclude(channel, entry, unprepared, planned_at, random)
         if isinstance(message, Conclusion):
             return message
-        ended = self._conclude(channel, entry, await self._attempt(channel, message), planned_at, random)
+        if not may_send():
+            return given_back(LAPSED, self._clock())
+        ended = self._conclude(channel, entry, await self._attempt(channel, message), planned_at, random, refusals)
         return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, self._clock()))
 
     def _conclude(
-        self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random
+        self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
     ) -> Conclusion:
         return conclude(
             outcome,
@@ -86,20 +106,8 @@ class Dispatch:
             now=self._clock(),
             asks_again=channel.capabilities.idempotent,
             random=random,
+            refusals=refusals,
         )
-
-    @staticmethod
-    def doubt(channel: Channel, entry: Entry, reason: str, now: Micros) -> Conclusion:
-        """Conclude for a claim whose sender is gone."""
-        again = channel.capabilities.idempotent
-        return doubt(reason, attempts=entry.attempts, now=now, asks_again=again, random=SystemRandom())
-
-    @staticmethod
-    def superseded(old: Entry, by: Entry) -> Conclusion:
-        """Conclude for an older update of the same subject for the same endpoint that still waits."""
-        if old.state == NotificationState.IN_DOUBT:
-            return Conclusion(NotificationState.IN_DOUBT, f"{old.reason}; not asked again, a newer update follows")
-        return Conclusion(NotificationState.SUPERSEDED, f"a newer update was sent instead: {by.update}")
 
     async def _attempt(self, channel: Channel, message: Message) -> Outcome:
         try:

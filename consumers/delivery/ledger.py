@@ -1,6 +1,6 @@
 """The ledger's stage: folds plans, claims and results into one row a notification, in the embedded engine's file.
 
-What a row says follows from the log alone; who reads rows to send them is in ``queue``.
+What a row says follows from the log alone, by the rules of ``ledger_rules``; who reads rows to send them is ``stored_queue``.
 """
 
 from collections.abc import Sequence
@@ -9,30 +9,25 @@ from sqlite3 import Connection
 
 import msgspec
 
+from consumers.delivery.ledger_rules import counts, due_after, id_prefix
 from schemas import events as e
-from schemas.events import AnyEvent, DeliveryResult
-from schemas.ids import derive
+from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
+from schemas.vocabulary import NotificationState
 
-TABLES = ("notices", "ledger")
-_UPDATE_DIGITS = 16
+TABLES = ("notices", "updates", "ledger")
+OVERTAKEN: Micros = 2**53 - 1
+"""When something is due that waits behind a newer update for the same endpoint: never; it waits to be recorded so."""
 # The database makes a row for each recipient by itself: a statement a plan, not a value bound for each field.
 _INSERT = """insert or ignore into ledger (notification, page, subject, update_id, subscriber, channel, shard, state, reason,
   worker, attempts, at, due)
 select ? || value, ?, ?, ?, value, ?, ?, 'planned', '', '', 0, ?, ? from json_each(?)"""
-
-
-def notification_id(update: str, subscriber: str) -> str:
-    """Return the id of the notification of an update to a subscriber: the same however often it is planned.
-
-    It begins with the update and ends with the subscriber, so that a plan in the order of its subscribers lies in one
-    place of the ledger's indexes: a million ids at random would dirty every page of them again and again.
-    """
-    return _of_update(update) + subscriber
-
-
-def _of_update(update: str) -> str:
-    return derive("notification", update)[:_UPDATE_DIGITS]
+_HAS_OTHERS = "select 1 from updates where subject = ? and update_id <> ? limit 1"
+_OVERTAKE = """update ledger as l set due = ? where l.subject = ? and l.subscriber in (select value from json_each(?))
+  and l.due < ? and exists (
+    select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq)"""
+_STANDS = "select state, worker, subject, subscriber, seq from ledger where notification = ?"
+_IS_OVERTAKEN = "select 1 from ledger where subject = ? and subscriber = ? and seq > ? limit 1"
 
 
 class LedgerStage:
@@ -60,7 +55,7 @@ class LedgerStage:
                     _claimed(connection, event, claimed)
                 case e.DeliveriesRecorded() as recorded:
                     for result in recorded.results:
-                        _recorded(connection, event, result)
+                        _recorded(connection, event, recorded.worker, result)
                 case _:
                     pass
         return []
@@ -83,14 +78,21 @@ def _planned(connection: Connection, event: AnyEvent, planned: e.NotificationsPl
     connection.execute(
         _INSERT,
         (
-            _of_update(planned.update), event.page, planned.subject_id, planned.update, planned.channel, planned.shard,
-            event.recorded_at, event.recorded_at, recipients,
+            id_prefix(planned.subject_id, planned.update), event.page, planned.subject_id, planned.update,
+            planned.channel, planned.shard, event.recorded_at, event.recorded_at, recipients,
         ),
     )  # fmt: skip
+    # Only the newest of a subject's updates goes out. The first one overtakes nobody, and most people hear of it alone.
+    connection.execute("insert or ignore into updates (subject, update_id) values (?, ?)", _update(planned))
+    if connection.execute(_HAS_OTHERS, _update(planned)).fetchone():
+        connection.execute(_OVERTAKE, (OVERTAKEN, planned.subject_id, recipients, OVERTAKEN))
+
+
+def _update(planned: e.NotificationsPlanned) -> tuple[str, str]:
+    return planned.subject_id, planned.update
 
 
 def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsClaimed) -> None:
-    # Only what waits can be claimed: a second claim, or one that comes late, changes nothing.
     connection.executemany(
         "update ledger set state = 'claimed', worker = ?, attempts = attempts + 1, at = ?, due = null, reason = ''"
         " where notification = ? and due is not null",
@@ -98,17 +100,14 @@ def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsCl
     )
 
 
-def _recorded(connection: Connection, event: AnyEvent, result: DeliveryResult) -> None:
-    # A notification that reached its end stays there, but for what the provider later says of a sent one.
+def _recorded(connection: Connection, event: AnyEvent, worker: str, result: DeliveryResult) -> None:
+    row = connection.execute(_STANDS, (result.notification,)).fetchone()
+    if row is None or not counts(NotificationState(row[0]), result.state, holder=row[1] == worker):
+        return
+    due = due_after(result, event.recorded_at)
+    if due is not None and connection.execute(_IS_OVERTAKEN, row[2:]).fetchone():
+        due = OVERTAKEN
     connection.execute(
-        "update ledger set state = ?, reason = ?, at = ?, due = ? where notification = ?"
-        " and (state in ('planned', 'claimed', 'in_doubt') or (state = 'sent' and ? in ('delivered', 'failed')))",
-        (
-            result.state.value,
-            result.reason,
-            event.recorded_at,
-            result.retry_at,
-            result.notification,
-            result.state.value,
-        ),
+        "update ledger set state = ?, reason = ?, at = ?, due = ? where notification = ?",
+        (result.state.value, result.reason, event.recorded_at, due, result.notification),
     )

@@ -1,5 +1,6 @@
 -- The ledger: every notification that was ever planned, and where it stands. A projection of the log.
--- `due` is when a sender may take it (microseconds), null means that nobody takes it any more.
+-- `due` is when a sender may take it (microseconds), null means that nobody takes it any more. What waits behind a newer
+-- update for the same endpoint is due at the end of time (2^53 - 1).
 
 create table if not exists notices (
     update_id text primary key,
@@ -7,6 +8,12 @@ create table if not exists notices (
     subject   text not null,
     kind      text not null,
     notice    blob not null
+) strict, without rowid;
+
+create table if not exists updates (
+    subject   text not null,
+    update_id text not null,
+    primary key (subject, update_id)
 ) strict, without rowid;
 
 create table if not exists ledger (
@@ -29,4 +36,4 @@ create table if not exists ledger (
 create unique index if not exists ledger_by_notification on ledger (notification);
 create index if not exists ledger_by_subject on ledger (subject, subscriber, seq);
 create index if not exists ledger_queue on ledger (channel, due, seq) where due is not null;
-create index if not exists ledger_claimed on ledger (seq) where state = 'claimed';
+create index if not exists ledger_claimed on ledger (channel, seq) where state = 'claimed';

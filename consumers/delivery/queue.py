@@ -1,35 +1,18 @@
-"""What waits to be sent, read from the ledger's rows: a channel's next notifications, and those in somebody's hands.
+"""What waits to be sent, as senders and reports ask for it: the port. Two engines keep what it reads.
 
-Reads only. What is taken is claimed on the log, and the ledger follows the log.
+Reads only. What is taken is claimed on the log, and the ledger follows the log. ``tests/contract/queue`` is its other half.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from schemas.events import Micros, Notice
 
-_COLUMNS = (
-    "l.notification, l.page, l.subject, l.update_id, l.subscriber, l.channel, l.shard, l.state, l.reason, l.attempts,"
-    " l.at, l.seq"
-)
-# Of the updates of one subject that wait for one endpoint only the newest goes out, and nothing overtakes what is in
-# somebody's hands.
-_NEXT = f"""select {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ? and not exists (
-  select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq
-  and (o.state = 'claimed' or (o.due is not null and o.seq > l.seq)))
-order by l.due, l.seq limit ?"""
-_OLDER = f"""select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.seq < ?
-and l.due is not null"""
-_EVER_LEFT = """select 1 from ledger where subject = ? and subscriber = ? and seq < ?
-and state in ('sent', 'delivered', 'in_doubt', 'claimed') limit 1"""
-_NEVER_LEFT = """select 1 from ledger where subject = ? and subscriber = ? and seq < ?
-and state in ('superseded', 'failed', 'suppressed') limit 1"""
-
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One row of the ledger."""
+    """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last."""
 
     notification: str
     page: str
@@ -40,81 +23,111 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     shard: int
     state: str
     reason: str
+    worker: str
     attempts: int
     at: Micros
     seq: int
 
 
-class Rows(Protocol):
-    """Reads committed rows of the embedded engine's file."""
+class Overtaken(NamedTuple):
+    """A notification that waits though a newer update is planned for the same endpoint: ``by`` is the newest one."""
 
-    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows that ``statement`` selects."""
+    entry: Entry
+    by: str
 
 
-class DeliveryQueue:
-    """The ledger as senders and reports read it."""
+class Holding(NamedTuple):
+    """What became of claims. ``mine`` may be sent; ``blocked`` is ours too and must not be: it is to be given back.
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._notices: dict[str, Notice] = {}
+    Blocked is what meanwhile has a newer update behind it, or a sibling in another's hands. Claims of neither kind did
+    not take effect: somebody else was first.
+    """
 
-    def next(self, channel: str, now: Micros, limit: int) -> list[Entry]:
-        """Return up to ``limit`` notifications that may be sent now, oldest first, one for each subject and endpoint."""
-        return [Entry(*row) for row in self._rows.query(_NEXT, (channel, now, limit))]
+    mine: frozenset[str]
+    blocked: frozenset[str]
 
-    def older(self, entry: Entry) -> list[Entry]:
-        """Return what still waits of the same subject for the same endpoint and is older than ``entry``."""
-        return [Entry(*row) for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))]
 
-    def ever_left(self, entry: Entry) -> bool:
-        """Whether an earlier message of the subject was sent to the endpoint, or may have been."""
-        return bool(self._rows.query(_EVER_LEFT, (entry.subject, entry.subscriber, entry.seq)))
+class Share(msgspec.Struct, frozen=True):
+    """The part of a channel's notifications that one of ``count`` senders looks after: number ``index`` of them.
+
+    It only keeps them out of each other's way; who sends what is decided by the claims.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def partitions(self, partitions: int) -> list[int]:
+        """Return which partitions of the ledger to look at: whole ones, as long as there are enough for all."""
+        if self.count <= partitions:
+            return list(range(self.index, partitions, self.count))
+        return [self.index % partitions]
+
+    def covers(self, shard: int, partitions: int) -> bool:
+        """Return whether a shard within these partitions is ours: where senders share a partition, shards part them."""
+        mine = self.index % partitions
+        together = max(1, len(range(mine, self.count, partitions)))
+        return shard % together == self.index // partitions % together
+
+
+WHOLE = Share()
+
+
+class DeliveryQueue(Protocol):
+    """The ledger as senders and reports read it: what all plans, claims and results folded so far amount to.
+
+    All methods block for a few round trips at the most, whatever waits. They raise LogUnavailableError (embedded) or
+    StoreUnavailableError (distributed).
+    """
+
+    def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
+        """Return up to ``limit`` notifications that may be sent now, the longest due first, one for each subject and endpoint.
+
+        Of what waits for one subject and endpoint it is the newest, and only while none of it is in somebody's hands.
+        """
+
+    def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
+        """Return up to ``limit`` that wait behind a newer one: they are never sent and wait to be recorded so."""
+
+    def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
+        """Return which of ``entries`` the worker holds."""
+
+    def claimed(self, channel: str, limit: int) -> list[Entry]:
+        """Return up to ``limit`` notifications in somebody's hands, the oldest claims first, about."""
 
     def never_left(self, entry: Entry) -> bool:
         """Whether there were earlier messages of the subject for the endpoint and certainly none of them was sent."""
-        where = (entry.subject, entry.subscriber, entry.seq)
-        return not self.ever_left(entry) and bool(self._rows.query(_NEVER_LEFT, where))
-
-    def held_by(self, worker: str, notifications: Sequence[str]) -> set[str]:
-        """Return those of ``notifications`` whose claim by ``worker`` took effect."""
-        marks = ",".join("?" * len(notifications))
-        statement = (
-            f"select notification from ledger where state = 'claimed' and worker = ? and notification in ({marks})"
-        )
-        return {row[0] for row in self._rows.query(statement, (worker, *notifications))}
-
-    def claimed(self) -> list[Entry]:
-        """Return all notifications in somebody's hands."""
-        return [Entry(*row) for row in self._rows.query(f"select {_COLUMNS} from ledger l where l.state = 'claimed'")]
 
     def due_at(self, channel: str) -> Micros | None:
         """Return when the next notification of a channel may be sent, None where nothing waits."""
-        rows = self._rows.query("select min(due) from ledger where channel = ? and due is not null", (channel,))
-        found: Micros | None = rows[0][0]
-        return found
 
     def oldest_unsent(self, channel: str) -> Micros | None:
-        """Return since when the longest-waiting notification of a channel waits."""
-        rows = self._rows.query("select min(at) from ledger where channel = ? and due is not null", (channel,))
-        found: Micros | None = rows[0][0]
-        return found
+        """Return since when the notification waits that is next in line, None where nothing waits."""
 
-    def notice(self, update: str) -> Notice:
-        """Return what an update has to tell; raises LookupError for one that was never published."""
-        known = self._notices.get(update)
-        if known is None:
-            rows = self._rows.query("select notice from notices where update_id = ?", (update,))
-            if not rows:
-                raise LookupError("there is no such notice")
-            if len(self._notices) > 500:
-                self._notices.clear()
-            known = self._notices[update] = msgspec.json.decode(rows[0][0], type=Notice)
-        return known
+    def notice(self, entry: Entry) -> Notice:
+        """Return what an entry's update has to tell; raises LookupError for one that was never published."""
 
-    def of_subject(self, page: str, subject: str, after: int, limit: int) -> list[Entry]:
-        """Return the notifications of an incident or maintenance in the order of their planning."""
-        statement = (
-            f"select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"
-        )
-        return [Entry(*row) for row in self._rows.query(statement, (page, subject, after, limit))]
+    def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
+        """Return up to ``limit`` notifications of an incident or maintenance behind a cursor, and the next cursor.
+
+        Each comes once; those for one endpoint come in the order of their plans. None is the beginning, and the end;
+        a strange cursor raises ValueError.
+        """
+
+
+class Notices:
+    """Remembers the notices that were asked for lately: a million notifications share one."""
+
+    def __init__(self, most: int = 500) -> None:
+        self._known: dict[str, Notice] = {}
+        self._most = most
+
+    def get(self, update: str) -> Notice | None:
+        """Return a notice that is remembered."""
+        return self._known.get(update)
+
+    def put(self, update: str, notice: Notice) -> Notice:
+        """Remember and return a notice."""
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[update] = notice
+        return notice

@@ -3,11 +3,12 @@
 import msgspec
 
 from consumers.delivery.channel import Endpoint
-from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS, SubscriberStage
+from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS
 from schemas import events as e
 from schemas.events import EventData, Filter
 from schemas.ids import random_id
 from schemas.vocabulary import Impact, Kind
+from streams.domain.state import State
 from streams.keys.vault import Vault
 
 ORIGIN = "config"
@@ -15,17 +16,14 @@ CHANNEL = "email"
 _WANTED = Filter(None, Impact.NONE, [Kind.REMINDER])
 
 
-def reminder_changes(
-    subscribers: SubscriberStage, vault: Vault, page: str, addresses: tuple[str, ...]
-) -> list[EventData]:
+def reminder_changes(subscribers: State, vault: Vault, page: str, addresses: tuple[str, ...]) -> list[EventData]:
     """Return the events that make exactly ``addresses`` the reminded ones; none where nothing differs.
 
-    Keys for new ones are made in the vault first: an event without its key would be unreadable.
+    ``subscribers`` are the tables of the fold of subscriptions. Keys for new ones are made in the vault first: an event
+    without its key would be unreadable.
     """
     present = {
-        key
-        for key, known in subscribers.tables[SUBSCRIBERS].items(page)
-        if known.origin == ORIGIN and known.state == ACTIVE
+        key for key, known in subscribers[SUBSCRIBERS].items(page) if known.origin == ORIGIN and known.state == ACTIVE
     }
     changes: list[EventData] = []
     kept: set[str] = set()

@@ -82,11 +82,12 @@ class DeliveryReport:
         self._addresses = addresses
 
     def list(self, page: str, subject: str, after: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
-        """Return notifications behind a cursor in the order of their planning; a strange cursor raises ValueError."""
-        start = _cursor(after)
-        entries = self._queue.of_subject(page, subject, start, limit + 1)
-        more = str(entries[limit - 1].seq) if len(entries) > limit else None
-        return [self._delivery(entry) for entry in entries[:limit]], more
+        """Return notifications behind a cursor, those of one endpoint in the order of their planning.
+
+        A strange cursor raises ValueError.
+        """
+        entries, more = self._queue.of_subject(page, subject, after, limit)
+        return [self._delivery(entry) for entry in entries], more
 
     def _delivery(self, entry: Entry) -> Delivery:
         return Delivery(
@@ -118,11 +119,3 @@ class SubscriberReport:
         return SubscriberRow(
             one.id, one.channel, self._addresses.masked(one), one.state, one.reason, one.filter, one.created_at
         )
-
-
-def _cursor(text: str | None) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ValueError("not a cursor of this list")
-    return int(text)

@@ -6,12 +6,12 @@ from typing import assert_never
 
 import msgspec
 
-from consumers.delivery import backoff
+from consumers.delivery import backoff, breaker
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.queue import Entry, Overtaken
 from schemas.events import AnyEvent, Micros
 from schemas.vocabulary import NotificationState
 
-CHANNEL_PAUSE = timedelta(minutes=1)
 MOST_ATTEMPTS_IN_DOUBT = 5
 
 
@@ -30,27 +30,65 @@ class Conclusion(msgspec.Struct, frozen=True):
 
 
 def conclude(
-    outcome: Outcome, *, attempts: int, planned_at: Micros, now: Micros, asks_again: bool, random: Random
+    outcome: Outcome,
+    *,
+    attempts: int,
+    planned_at: Micros,
+    now: Micros,
+    asks_again: bool,
+    random: Random,
+    refusals: int = 0,
 ) -> Conclusion:
-    """Classify the ``attempts``-th attempt's outcome; ``asks_again`` allows sending what is in doubt once more."""
+    """Classify the ``attempts``-th attempt's outcome; ``asks_again`` allows sending what is in doubt once more.
+
+    ``refusals`` is how often in a row the whole channel had refused us before.
+    """
     match outcome:
         case Sent(receipt=receipt):
             return Conclusion(NotificationState.SENT, receipt)
         case Retry(reason=reason, after=after):
             due = now + micros(backoff.delay(attempts, random, after))
-            if due - planned_at > micros(backoff.GIVE_UP_AFTER):
-                return Conclusion(NotificationState.FAILED, f"given up after {attempts} attempts: {reason}")
-            return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
+            return _again(reason, attempts, planned_at, due)
         case Rejected(scope=Scope.CHANNEL, reason=reason):
             # Nothing is wrong with the message: the whole channel waits until somebody mends it.
-            pause = now + micros(CHANNEL_PAUSE)
-            return Conclusion(NotificationState.PLANNED, reason, retry_at=pause, pause_until=pause)
+            until = now + micros(breaker.pause(refusals + 1))
+            return msgspec.structs.replace(_again(reason, attempts, planned_at, until), pause_until=until)
         case Rejected(scope=scope, reason=reason):
             return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
         case InDoubt(reason=reason):
             return doubt(reason, attempts=attempts, now=now, asks_again=asks_again, random=random)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _again(reason: str, attempts: int, planned_at: Micros, due: Micros) -> Conclusion:
+    if is_late(planned_at, due):
+        return Conclusion(NotificationState.FAILED, f"given up after {attempts} attempts: {reason}")
+    return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
+
+
+def is_late(planned_at: Micros, now: Micros) -> bool:
+    """Return whether something that was planned then is not worth another attempt now."""
+    return now - planned_at > micros(backoff.GIVE_UP_AFTER)
+
+
+def given_up(entry: Entry, reason: str) -> Conclusion:
+    """Conclude for what waited in vain for a channel that refuses us."""
+    failed = Conclusion(NotificationState.FAILED, f"given up, the channel is refused: {reason}")
+    return after_doubt(failed) if entry.state == NotificationState.IN_DOUBT else failed
+
+
+def given_back(reason: str, now: Micros) -> Conclusion:
+    """Conclude for what was claimed and certainly not sent: it waits again."""
+    return Conclusion(NotificationState.PLANNED, reason, retry_at=now)
+
+
+def superseded(overtaken: Overtaken) -> Conclusion:
+    """Conclude for an older update of the same subject for the same endpoint that still waits."""
+    old = overtaken.entry
+    if old.state == NotificationState.IN_DOUBT:
+        return Conclusion(NotificationState.IN_DOUBT, f"{old.reason}; not asked again, a newer update follows")
+    return Conclusion(NotificationState.SUPERSEDED, f"a newer update is sent instead: {overtaken.by}")
 
 
 def doubt(reason: str, *, attempts: int, now: Micros, asks_again: bool, random: Random) -> Conclusion:

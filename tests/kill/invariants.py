@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.delivery.ledger import notification_id
+from consumers.delivery.ledger_rules import notification_id
 from tests.kill.evidence import Evidence, Receipt, Said
 
 LEFT = frozenset({"sent", "delivered", "in_doubt"})
@@ -40,7 +40,8 @@ class Record:
         data = event["data"]
         match event["type"]:
             case "NotificationsPlanned":
-                planned = {notification_id(data["update"], one): (data["update"], one) for one in data["recipients"]}
+                subject, update = data["subject_id"], data["update"]
+                planned = {notification_id(subject, update, one): (update, one) for one in data["recipients"]}
                 self.planned |= planned
                 if data["kind"] in _LISTED:
                     self.public |= planned.keys()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from consumers.delivery.channel import Message
-from consumers.delivery.ledger import notification_id
+from consumers.delivery.ledger_rules import notification_id
 from consumers.delivery.queue import Entry
 from schemas.events import DeliveriesRecorded, DeliveryResult
 from schemas.vocabulary import NotificationState
@@ -18,8 +18,8 @@ from tests.kill.evidence import Evidence, Receipt, Said
 from tests.kill.invariants import judge
 from tests.unit.delivery.pipeline import Crash, Pipeline, pipeline
 
-UPDATE, ANN, BEN = "aaaa", "ann", "ben"
-TO_ANN, TO_BEN = notification_id(UPDATE, ANN), notification_id(UPDATE, BEN)
+SUBJECT, UPDATE, ANN, BEN = "incident", "aaaa", "ann", "ben"
+TO_ANN, TO_BEN = notification_id(SUBJECT, UPDATE, ANN), notification_id(SUBJECT, UPDATE, BEN)
 FIRING = Said("f1", "firing")
 
 
@@ -34,7 +34,7 @@ def result(notification: str, state: str, retry_at: str | None = None) -> dict[s
 EVENTS = [
     event("AlertReceived", 1, fingerprint="f1", status="firing", episode="e1"),
     event("IncidentOpened", 2, body="command 1"),
-    event("NotificationsPlanned", 3, update=UPDATE, recipients=[ANN, BEN], kind="incident"),
+    event("NotificationsPlanned", 3, subject_id=SUBJECT, update=UPDATE, recipients=[ANN, BEN], kind="incident"),
     event("NotificationsClaimed", 4, notifications=[TO_ANN, TO_BEN]),
     event("DeliveriesRecorded", 5, results=[result(TO_ANN, "sent"), result(TO_BEN, "in_doubt")]),
 ]
@@ -91,7 +91,7 @@ def ended(*results: dict[str, Any]) -> list[dict[str, Any]]:
             ["is listed as in_doubt and recorded as failed", "sent 2 times and never in doubt", "sent and recorded as failed"],
         ),
         (
-            {"events": [*without(3), event("NotificationsPlanned", 3, update=UPDATE, recipients=[ANN], kind="incident")]},
+            {"events": [*without(3), event("NotificationsPlanned", 3, subject_id=SUBJECT, update=UPDATE, recipients=[ANN], kind="incident")]},
             ["nobody planned this notification"],
         ),
         ({"listed": {TO_ANN: "sent"}}, ["a planned notification is not listed"]),
@@ -109,8 +109,8 @@ def test_whatever_is_broken_is_found_and_named(changes: dict[str, Any], complain
 
 
 def test_the_same_update_under_two_ids_is_found() -> None:
-    again = event("NotificationsPlanned", 9, update=UPDATE, recipients=["ann again"], kind="incident")
-    other = notification_id(UPDATE, "ann again")
+    again = event("NotificationsPlanned", 9, subject_id=SUBJECT, update=UPDATE, recipients=["ann again"], kind="incident")
+    other = notification_id(SUBJECT, UPDATE, "ann again")
     events = [*EVENTS, again, event("DeliveriesRecorded", 10, results=[result(other, "sent")])]
     received = [*SOUND.received, Receipt(other, "ann@example.com")]
     found = judge(replace(SOUND, events=events, received=received, listed={**SOUND.listed, other: "sent"})).broken

@@ -11,10 +11,11 @@ import msgspec
 
 from consumers.delivery.channel import Capabilities, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
-from consumers.delivery.ledger import LedgerStage
+from consumers.delivery.folded import SequenceFolded
+from consumers.delivery.ledger import OVERTAKEN, LedgerStage
 from consumers.delivery.outcome import Outcome, Sent
 from consumers.delivery.queue import Entry
-from consumers.delivery.sender import Sender
+from consumers.delivery.sender import Ledger, Sender
 from schemas.events import (
     AnyEvent,
     Cell,
@@ -149,16 +150,9 @@ class Pipeline:
         backend = self.backend
         links = Links("http://status.example", backend.vault.signing_key, backend.clock)
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, self.policy)
-        return Sender(
-            self.channel,
-            backend.queue,
-            backend.publisher,
-            dispatch,
-            backend.clock,
-            failpoint,
-            Metrics(),
-            lambda: backend.driver.committed_position(LedgerStage.name),
-        )
+        folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
+        ledger = Ledger(backend.queue, backend.publisher, folded)
+        return Sender(self.channel, ledger, dispatch, backend.clock, failpoint, Metrics())
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:
         """Recover and send until nothing is due at this moment. Raises Crash where a failpoint does."""
@@ -188,15 +182,15 @@ class Pipeline:
 
     def is_busy(self, sender: Sender) -> bool:
         """Whether something is claimed, or due on a channel that does not pause."""
-        until = self.now if sender._paused_until <= self.now else -1
-        statement = "select 1 from ledger where channel = ? and (state = 'claimed' or due <= ?) limit 1"
-        return bool(self.backend.log.query(statement, (self.channel.capabilities.name, until)))
+        until = self.now if not sender._breaker.is_open(self.now) else -1
+        statement = "select 1 from ledger where channel = ? and (state = 'claimed' or due <= ? or due = ?) limit 1"
+        return bool(self.backend.log.query(statement, (self.channel.capabilities.name, until, OVERTAKEN)))
 
     # --- what is known ---
 
     def entries(self) -> list[Entry]:
         """Return the whole ledger in the order of planning."""
-        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, attempts, at, seq"
+        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq"
         return [Entry(*row) for row in self.backend.log.query(f"select {columns} from ledger order by seq")]
 
     def states(self) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery.ledger import LedgerStage, notification_id
+from consumers.delivery.ledger import LedgerStage
+from consumers.delivery.ledger_rules import notification_id
 from schemas.events import (
     AnyEvent,
     DeliveriesRecorded,
@@ -22,7 +23,7 @@ from streams.runtime.replay import new_file
 
 UPDATE, SUBJECT = derive("update", "one"), "incident"
 PEOPLE = ["ann", "ben", "eve"]
-IDS = [notification_id(UPDATE, name) for name in PEOPLE]
+IDS = [notification_id(SUBJECT, UPDATE, name) for name in PEOPLE]
 RETRY_AT = 5_000
 
 plans = st.lists(st.sampled_from(PEOPLE), unique=True).map(

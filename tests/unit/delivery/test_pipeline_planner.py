@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from consumers.delivery.channel import Endpoint
-from consumers.delivery.planner import CHUNK
+from consumers.delivery.plans import CHUNK
 from consumers.delivery.reminders import reminder_changes
 from consumers.delivery.subscribers import ACTIVE
 from schemas.events import (
@@ -20,8 +20,7 @@ from schemas.events import (
     SubscriberConfirmed,
     SubscriberRemoved,
 )
-from schemas.ids import random_id
-from schemas.topics import SHARDS
+from schemas.topics import shard_of
 from schemas.vocabulary import Impact, Kind
 from streams.runtime.signup import confirmation
 from tests.unit.delivery.pipeline import EVERYTHING, OPENING, PAGE, RESOLVED, Pipeline, ScriptedChannel, notice_of
@@ -72,15 +71,15 @@ async def test_the_plan_is_the_record(mail: Pipeline) -> None:
     assert told(mail) == [(ANN, "investigating")]
 
 
-def test_plans_hold_at_most_a_thousand_each_and_everybody_once(mail: Pipeline) -> None:
-    wanted = [random_id() for _ in range(2 * CHUNK + 1)]
+def test_plans_hold_at_most_a_thousand_of_one_shard_and_everybody_once(mail: Pipeline) -> None:
+    wanted = [f"8f{number:030x}" for number in range(2 * CHUNK + 1)] + ["00" * 16, "ff" * 16]
     mail.append(*(SubscriberAdded(one, "email", b"sealed", EVERYTHING, True, "test") for one in wanted))
     mail.publish()
     plans = [event.data for event in mail.events() if isinstance(event.data, NotificationsPlanned)]
-    assert [len(plan.recipients) for plan in plans] == [CHUNK, CHUNK, 1]
+    assert [len(plan.recipients) for plan in plans] == [1, CHUNK, CHUNK, 1, 1]
     assert sorted(one for plan in plans for one in plan.recipients) == sorted(wanted)
-    assert len({plan.shard for plan in plans}) == 3
-    assert all(0 <= plan.shard < SHARDS for plan in plans)
+    assert [plan.chunk for plan in plans] == list(range(5))
+    assert all(plan.shard == shard_of(one) for plan in plans for one in plan.recipients)
 
 
 async def test_a_sign_up_is_asked_to_confirm_and_told_nothing_until_then(mail: Pipeline) -> None:
@@ -131,7 +130,7 @@ async def test_a_webhook_that_answers_its_challenge_is_confirmed(tmp_path: Path)
 
 def test_reminded_operators_follow_the_configuration_and_nothing_else(mail: Pipeline) -> None:
     def changes(*addresses: str) -> list[str]:
-        found = reminder_changes(mail.backend.subscribers, mail.backend.vault, PAGE, addresses)
+        found = reminder_changes(mail.backend.subscribers.tables, mail.backend.vault, PAGE, addresses)
         mail.append(*found)
         return [type(one).__name__ for one in found]
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from consumers.delivery.breaker import FIRST_PAUSE
 from consumers.delivery.channel import Message
 from consumers.delivery.dispatch import Policy
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
-from consumers.delivery.queue import DeliveryQueue
+from consumers.delivery.queue import Entry, Holding
+from consumers.delivery.stored_queue import StoredQueue
 from consumers.delivery.subscribers import SUPPRESSED
-from consumers.delivery.verdicts import CHANNEL_PAUSE, MOST_ATTEMPTS_IN_DOUBT, micros
+from consumers.delivery.verdicts import MOST_ATTEMPTS_IN_DOUBT, micros
 from schemas.events import EndpointSuppressed, SubscriberRemoved
 from schemas.vocabulary import IncidentStatus
+from streams.keys.sqlite import SqliteKeyStore
 from streams.log.port import LogUnavailableError
 from streams.runtime.failpoints import NAMES
 from tests.unit.delivery.pipeline import (
@@ -203,7 +206,7 @@ async def test_a_channel_that_is_refused_pauses_and_loses_nothing(mail: Pipeline
         await asyncio.wait([running], timeout=0.002)
     await asyncio.wait([running], timeout=0.05)  # a sender that does not pause would have sent by now
     assert len(mail.channel.attempts) == 1
-    mail.now += micros(CHANNEL_PAUSE)
+    mail.now += micros(FIRST_PAUSE)
     sender.wake()
     while mail.is_busy(sender):
         await asyncio.wait([running], timeout=0.002)
@@ -277,29 +280,31 @@ async def test_what_cannot_be_prepared_is_tried_again(mail: Pipeline) -> None:
     subscriber = mail.subscribe(ANN)
     mail.publish()
     vault = mail.backend.vault
-    vault._connection.execute("alter table keys rename to elsewhere")
+    store = vault._store
+    assert isinstance(store, SqliteKeyStore)
+    store._connection.execute("alter table keys rename to elsewhere")
     vault._cache.clear()
     await mail.deliver()
     assert [(entry.state, entry.reason) for entry in mail.entries()] == [
         ("planned", "it could not be prepared: OperationalError")
     ]
-    vault._connection.execute("alter table elsewhere rename to keys")
+    store._connection.execute("alter table elsewhere rename to keys")
     mail.now += MINUTE
     await mail.deliver()
     assert mail.states() == [(ANN, "sent")]
     assert subscriber in mail.entries()[0].subscriber
 
 
-class Unreadable(DeliveryQueue):
+class Unreadable(StoredQueue):
     """A queue whose file cannot be read at the moment at which a claim has just been made."""
 
     times = 1
 
-    def held_by(self, worker: str, notifications: Sequence[str]) -> set[str]:
+    def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
         if self.times:
             self.times -= 1
             raise LogUnavailableError("the disk is slow")
-        return super().held_by(worker, notifications)
+        return super().held_by(worker, entries)
 
 
 async def test_what_is_claimed_is_not_forgotten_when_the_log_cannot_be_read(mail: Pipeline) -> None:

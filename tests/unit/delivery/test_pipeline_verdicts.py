@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery import backoff
+from consumers.delivery import backoff, breaker
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.verdicts import (
-    CHANNEL_PAUSE,
     MOST_ATTEMPTS_IN_DOUBT,
     Conclusion,
     after_doubt,
@@ -47,7 +46,7 @@ def test_each_outcome_leads_to_one_state(
 ) -> None:
     found = concluded(outcome)
     assert (found.state, found.retry_at is not None, found.condemns) == (state, again, condemns)
-    assert found.pause_until == (NOW + micros(CHANNEL_PAUSE) if pauses else None)
+    assert found.pause_until == (NOW + micros(breaker.FIRST_PAUSE) if pauses else None)
 
 
 @pytest.mark.parametrize("attempts", range(1, MOST_ATTEMPTS_IN_DOUBT + 2))

@@ -11,6 +11,7 @@ from schemas import events as e
 from schemas.codec import Schema
 from schemas.events import EVENT_TYPE_OF_NAME, EVENT_TYPES, EventData
 from schemas.topics import SHARDS, TOPIC_OF_NAME, TOPICS, partition_of, route, shard_of
+from schemas.vocabulary import Impact, Kind
 from tests.strategies.events import events
 from tests.unit.schemas import kept
 
@@ -70,10 +71,38 @@ def test_route_leads_to_the_topic_that_lists_the_type(kind: type[EventData], dat
     assert key == event.page or key.startswith(f"{event.page}/"), "a key belongs to its page"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10_000))
-def test_shards_spread_chunks_and_stay_in_bounds(update: str, chunk: int) -> None:
-    assert 0 <= shard_of(update, chunk) < SHARDS
-    assert (shard_of(update, chunk) + 1) % SHARDS == shard_of(update, chunk + 1)
+@given(st.text())
+def test_any_id_has_a_shard(subscriber: str) -> None:
+    assert 0 <= shard_of(subscriber) < SHARDS
+
+
+@given(st.lists(st.uuids().map(lambda one: one.hex), max_size=50))
+def test_sorted_ids_are_sorted_by_shard_and_fill_all_of_them(subscribers: list[str]) -> None:
+    shards = [shard_of(one) for one in sorted(subscribers)]
+    assert shards == sorted(shards)
+    assert {shard_of(f"{number:02x}") for number in range(256)} == set(range(SHARDS))
+
+
+def test_what_concerns_one_subscriber_travels_under_one_key_and_notices_of_one_incident_too() -> None:
+    subscriber, other = "8f" * 16, "12" * 16
+    shard = shard_of(subscriber)
+    planned = e.NotificationsPlanned("update", "incident", Kind.INCIDENT, "email", 0, shard, [subscriber])
+    claimed = e.NotificationsClaimed("worker", shard, ["notification"])
+    keys = {route(_event(data))[1] for data in (planned, claimed, e.DeliveriesRecorded("worker", shard, []))}
+    assert keys == {f"acme/{shard}"}
+    assert shard_of(other) != shard
+    first, second = (e.NoticePublished(_notice(update)) for update in ("one", "two"))
+    assert route(_event(first)) == route(_event(second)) == ("tocsin.notifications", "acme/incident")
+
+
+def _event(data: EventData) -> e.AnyEvent:
+    return e.Event("id", "acme", 0, 0, "test", None, None, False, data)
+
+
+def _notice(update: str) -> e.Notice:
+    return e.Notice(
+        Kind.INCIDENT, update, "incident", "", "", "", Impact.NONE, False, [], [], [], "", "", "UTC", None, 0, 0
+    )
 
 
 @given(st.text(), st.integers(1, 64))

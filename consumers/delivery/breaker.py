@@ -1,0 +1,37 @@
+"""When a channel that refuses everything is tried again: pure. What is refused meanwhile it does not know."""
+
+from datetime import timedelta
+
+from schemas.events import Micros
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
+
+
+def pause(refusals: int) -> timedelta:
+    """Return the rest after the ``refusals``-th refusal in a row: doubling from a minute to half an hour."""
+    longest: timedelta = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(refusals - 1, 20))
+    return longest
+
+
+class Breaker:
+    """One sender's view of its channel. What is refused while it rests already counts once, however much was in hand."""
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.until: Micros = 0
+        self.reason = ""
+
+    def is_open(self, now: Micros) -> bool:
+        """Whether the channel rests."""
+        return now < self.until
+
+    def refused(self, now: Micros, until: Micros, reason: str) -> None:
+        """Note that the channel refused us."""
+        if not self.is_open(now):
+            self.refusals += 1
+            self.until, self.reason = until, reason
+
+    def accepted(self) -> None:
+        """Note that the channel took something."""
+        self.refusals, self.until = 0, 0

@@ -1,0 +1,212 @@
+"""The distributed engine's ``DeliveryQueue``: reads what the workers fold with ``ledger_processor``, and writes nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from typing import NamedTuple
+
+from consumers.delivery import ledger_processor as ledger
+from consumers.delivery.ledger_processor import LEDGER, NOTICES, THREADS
+from consumers.delivery.ledger_rules import LEFT, Item, Thread, thread_key
+from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
+from schemas.events import Micros, Notice
+from schemas.topics import partition_of
+from schemas.vocabulary import NotificationState as State
+from streams.domain.state import TableSpec
+from streams.runtime.partition_state import decoded, page_and_key
+from streams.runtime.state_store import Row, StateStore
+
+_MORE = 2
+_SPECS: dict[str, TableSpec] = {spec.name: spec for spec in LEDGER.tables}
+
+
+class _Found(NamedTuple):
+    """A thread where it stands in a ranking."""
+
+    score: int
+    member: str
+    page: str
+    thread: Thread
+
+
+class FleetQueue:
+    """Implements ``DeliveryQueue`` over the store. ``partitions`` is the number of the ledger's partitions.
+
+    A call makes one or two round trips for each partition that it looks at.
+    """
+
+    def __init__(self, store: StateStore, partitions: int) -> None:
+        self._store = store
+        self._partitions = partitions
+        self._notices = Notices()
+
+    def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
+        found: list[tuple[Micros, Entry]] = []
+        for partition in share.partitions(self._partitions):
+            found += self._ready(partition, channel, now, limit, share)
+        found.sort(key=lambda each: (each[0], each[1].notification))
+        return [entry for _, entry in found[:limit] if self._is_published(entry)]
+
+    def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
+        found: list[Overtaken] = []
+        for partition in share.partitions(self._partitions):
+            for page, thread in self._threads(partition, ledger.overtaken(channel), None, limit):
+                if share.covers(thread.shard, self._partitions):
+                    by = thread.planned[-1].update
+                    found += [Overtaken(_entry(page, thread, item), by) for item in thread.overtaken]
+        return found[:limit]
+
+    def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
+        mine: set[str] = set()
+        blocked: set[str] = set()
+        for entry, thread in self._threads_of(entries):
+            item = thread.find(entry.notification)
+            if item is None or item.state is not State.CLAIMED or item.worker != worker:
+                continue
+            is_free = item is thread.planned[-1] and len(thread.claimed) == 1
+            (mine if is_free else blocked).add(entry.notification)
+        return Holding(frozenset(mine), frozenset(blocked))
+
+    def claimed(self, channel: str, limit: int) -> list[Entry]:
+        found: list[Entry] = []
+        for partition in range(self._partitions):
+            for page, thread in self._threads(partition, ledger.claimed(channel), None, limit):
+                found += [_entry(page, thread, item) for item in thread.planned if item.state is State.CLAIMED]
+        return sorted(found, key=lambda entry: entry.at)[:limit]
+
+    def never_left(self, entry: Entry) -> bool:
+        older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
+        return bool(older) and not any(item.state in LEFT for item in older)
+
+    def due_at(self, channel: str) -> Micros | None:
+        return min((score for score, _ in self._heads(channel)), default=None)
+
+    def oldest_unsent(self, channel: str) -> Micros | None:
+        heads = sorted(self._heads(channel))
+        if not heads:
+            return None
+        _, partition = heads[0]
+        threads = self._threads(partition, ledger.queue(channel), None, 1)
+        return next((item.at for _, thread in threads if (item := thread.next) is not None), None)
+
+    def notice(self, entry: Entry) -> Notice:
+        known = self._notices.get(entry.update)
+        if known is not None:
+            return known
+        row = (NOTICES, entry.page, entry.update)
+        partition = partition_of(f"{entry.page}/{entry.subject}", self._partitions)
+        value = self._store.fetch(LEDGER.name, partition, [row]).get(row)
+        if value is None:
+            raise LookupError("there is no such notice")
+        notice: Notice = decoded(_SPECS[NOTICES], value)
+        return self._notices.put(entry.update, notice)
+
+    def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
+        start = _cursor(after)
+        found: list[Entry] = []
+        for each in self._in_order(page, subject, start, limit + 1):
+            given = start.given if (each.score, each.member) == (start.score, start.member) else 0
+            for number, item in enumerate(each.thread.planned[given:], given):
+                if len(found) == limit:
+                    return found, f"{each.score}.{number}.{each.member}"
+                found.append(_entry(page, each.thread, item))
+        return found, None
+
+    # --- inside ---
+
+    def _ready(
+        self, partition: int, channel: str, now: Micros, limit: int, share: Share
+    ) -> Iterator[tuple[Micros, Entry]]:
+        """Yield what one partition has for us; where others' shards lie before ours, as many are read as it takes."""
+        asked = limit
+        while True:
+            threads = list(self._threads(partition, ledger.queue(channel), now, asked))
+            ours = [each for each in threads if share.covers(each[1].shard, self._partitions)]
+            if len(ours) >= limit or len(threads) < asked:
+                break
+            asked *= _MORE
+        for page, thread in ours:
+            # The row may be newer than the ranking that led to it.
+            if (item := thread.next) is not None and item.due is not None and item.due <= now:
+                yield item.due, _entry(page, thread, item)
+
+    def _is_published(self, entry: Entry) -> bool:
+        """Whether the notice is there: another partition keeps it, which may be a moment behind."""
+        try:
+            self.notice(entry)
+        except LookupError:
+            return False
+        return True
+
+    def _heads(self, channel: str) -> Iterator[tuple[Micros, int]]:
+        for partition in range(self._partitions):
+            for _, score in self._store.ranked(LEDGER.name, partition, ledger.queue(channel), None, 1):
+                yield score, partition
+
+    def _threads(self, partition: int, ranking: str, upto: int | None, limit: int) -> Iterator[tuple[str, Thread]]:
+        """Yield pages and threads in the order of a ranking."""
+        for _, _, page, thread in self._read(
+            partition, self._store.ranked(LEDGER.name, partition, ranking, upto, limit)
+        ):
+            yield page, thread
+
+    def _read(self, partition: int, members: Sequence[tuple[str, int]]) -> Iterator[_Found]:
+        rows: list[Row] = [(THREADS, *page_and_key(member)) for member, _ in members]
+        values = self._store.fetch(LEDGER.name, partition, rows) if rows else {}
+        for row, (member, score) in zip(rows, members, strict=True):
+            if row in values:
+                yield _Found(score, member, row[1], decoded(_SPECS[THREADS], values[row]))
+
+    def _threads_of(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Thread]]:
+        places: dict[int, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            places[partition_of(f"{entry.page}/{entry.shard}", self._partitions)].append(entry)
+        for partition, there in places.items():
+            rows: list[Row] = [(THREADS, entry.page, thread_key(entry.notification)) for entry in there]
+            values = self._store.fetch(LEDGER.name, partition, rows)
+            for entry, row in zip(there, rows, strict=True):
+                if row in values:
+                    yield entry, decoded(_SPECS[THREADS], values[row])
+
+    def _in_order(self, page: str, subject: str, start: "_Cursor", limit: int) -> Iterator[_Found]:
+        """Yield the page's threads of a subject from a place on, by when they were first planned."""
+        lists = [self._from(partition, page, subject, start, limit) for partition in range(self._partitions)]
+        return merge(*lists, key=lambda each: (each.score, each.member))
+
+    def _from(self, partition: int, page: str, subject: str, start: "_Cursor", limit: int) -> Iterable[_Found]:
+        asked = limit
+        while True:
+            members = self._store.ranked(LEDGER.name, partition, ledger.of_subject(subject), None, asked)
+            wanted = [
+                (member, score)
+                for member, score in members
+                if (score, member) >= (start.score, start.member) and page_and_key(member)[0] == page
+            ]
+            if len(wanted) >= limit or len(members) < asked:
+                return self._read(partition, wanted[:limit])
+            asked *= _MORE
+
+
+class _Cursor(NamedTuple):
+    """The thread to go on with, and how many of its notifications were given already."""
+
+    score: int
+    given: int
+    member: str
+
+
+def _entry(page: str, thread: Thread, item: Item) -> Entry:
+    return Entry(
+        item.notification, page, thread.subject, item.update, thread.subscriber, thread.channel, thread.shard,
+        item.state.value, item.reason, item.worker, item.attempts, item.at, thread.planned.index(item),
+    )  # fmt: skip
+
+
+def _cursor(text: str | None) -> _Cursor:
+    if not text:
+        return _Cursor(-1, 0, "")
+    score, _, rest = text.partition(".")
+    given, dot, member = rest.partition(".")
+    if not (dot and all(part.isascii() and part.isdigit() and len(part) < 19 for part in (score, given))):
+        raise ValueError("not a cursor of this list")
+    return _Cursor(int(score), int(given), member)

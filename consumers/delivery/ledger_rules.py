@@ -1,0 +1,178 @@
+"""The rules of the ledger: what a plan, a claim and a result do to a notification. Pure; it knows no engine.
+
+A thread is all that one endpoint was ever to be told of one incident, in the order of the plans. Only the newest of a
+thread is sent, and only while none of it is in somebody's hands; what waits behind a newer one is overtaken.
+
+Plans and deliveries are two topics, and a fold from nothing may meet a claim before the plan that it belongs to. What such
+a claim or result says is kept as ``early`` and moves into its place with the plan: the thread is the same either way.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.events import DeliveryResult, Micros
+from schemas.ids import derive
+from schemas.vocabulary import NotificationState as State
+
+_DIGITS = 12
+_UPDATE = slice(_DIGITS, 2 * _DIGITS)
+_SUBSCRIBER = slice(2 * _DIGITS, None)
+_LATER = (State.DELIVERED, State.FAILED)
+_CERTAIN = (State.SENT, State.DELIVERED)
+_WAIT = (State.PLANNED, State.IN_DOUBT)
+LEFT = frozenset({State.CLAIMED, State.SENT, State.DELIVERED, State.IN_DOUBT})
+"""States in which something may have left."""
+
+
+def notification_id(subject: str, update: str, subscriber: str) -> str:
+    """Return the id of the notification of an update to a subscriber: the same however often it is planned.
+
+    It begins with the subject and the update and ends with the subscriber, so that a plan in the order of its
+    subscribers lies in one place of the ledger's indexes: a million ids at random would dirty every page of them again
+    and again.
+    """
+    return id_prefix(subject, update) + subscriber
+
+
+def id_prefix(subject: str, update: str) -> str:
+    """Return what all notifications of an update begin with."""
+    return derive("subject", subject)[:_DIGITS] + derive("notification", update)[:_DIGITS]
+
+
+def thread_key(notification: str) -> str:
+    """Return the key of the thread that a notification belongs to: its subject and subscriber."""
+    return notification[:_DIGITS] + notification[_SUBSCRIBER]
+
+
+def subscriber_of(notification: str) -> str:
+    """Return the subscriber that a notification is for."""
+    return notification[_SUBSCRIBER]
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One notification. ``due`` is when a sender may take it, None: nobody takes it any more, or somebody has it.
+
+    ``worker`` is who claimed it last; ``at`` is when it came to its ``state``.
+    """
+
+    notification: str
+    update: str
+    planned_at: Micros
+    state: State
+    reason: str
+    worker: str
+    attempts: int
+    at: Micros
+    due: Micros | None
+
+
+class Thread(msgspec.Struct, frozen=True, array_like=True):
+    """What one endpoint is told of one subject: ``planned`` in the order of the plans, ``early`` ones without a plan yet.
+
+    All but ``early`` is empty until the first plan.
+    """
+
+    subject: str
+    subscriber: str
+    channel: str
+    shard: int
+    planned: tuple[Item, ...]
+    early: tuple[Item, ...] = ()
+
+    def find(self, notification: str) -> Item | None:
+        """Return one notification, planned or early."""
+        return next((one for one in (*self.planned, *self.early) if one.notification == notification), None)
+
+    @property
+    def claimed(self) -> list[Item]:
+        """What is in somebody's hands."""
+        return [one for one in (*self.planned, *self.early) if one.state is State.CLAIMED]
+
+    @property
+    def next(self) -> Item | None:
+        """The one that may be sent, from its ``due`` on."""
+        newest = self.planned[-1] if self.planned else None
+        return newest if newest is not None and newest.due is not None and not self.claimed else None
+
+    @property
+    def overtaken(self) -> list[Item]:
+        """What waits though there is a newer one."""
+        return [one for one in self.planned[:-1] if one.due is not None]
+
+
+EMPTY = Thread("", "", "", 0, ())
+
+
+def untouched(notification: str) -> Item:
+    """Return a notification of which nothing is known but that it is named."""
+    return Item(notification, "", 0, State.PLANNED, "", "", 0, 0, 0)
+
+
+def plan(thread: Thread, item: Item) -> Thread:
+    """Add a newly planned ``item`` (``planned_at`` is when it is due); one that is planned already stays as it is."""
+    known = thread.find(item.notification)
+    if known is None:
+        return replace(thread, planned=(*thread.planned, item))
+    if known in thread.planned:
+        return thread
+    placed = replace(known, update=item.update, planned_at=item.planned_at)
+    early = tuple(one for one in thread.early if one is not known)
+    return replace(thread, planned=(*thread.planned, placed), early=early)
+
+
+def claim(item: Item, worker: str, at: Micros) -> Item:
+    """Let ``worker`` take what waits; a second claim, or one that comes late, changes nothing."""
+    if item.due is None:
+        return item
+    return replace(item, state=State.CLAIMED, reason="", worker=worker, attempts=item.attempts + 1, at=at, due=None)
+
+
+def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
+    """Note how an attempt of ``worker`` ended, or what is said in the name of one who is gone."""
+    if not counts(item.state, result.state, holder=worker == item.worker):
+        return item
+    return replace(item, state=result.state, reason=result.reason, at=at, due=due_after(result, at))
+
+
+def due_after(result: DeliveryResult, at: Micros) -> Micros | None:
+    """Return when a notification that ended so is taken up again; only what waits or is in doubt ever is."""
+    match result.state:
+        case State.PLANNED:
+            return at if result.retry_at is None else result.retry_at
+        case State.IN_DOUBT:
+            return result.retry_at
+        case _:
+            return None
+
+
+def counts(state: State, result: State, *, holder: bool) -> bool:
+    """Return whether a result takes effect; ``holder`` says that it comes from who claimed the notification last.
+
+    What reached its end stays there, but for what a provider says later. From anybody but the holder only this counts:
+    that it was sent; of what nobody holds, that it is in doubt; of what was only planned, that it is superseded. A sender
+    that was paused and comes back must not put to wait, or end, what another has in hand.
+    """
+    if result is State.CLAIMED:
+        return False
+    match state:
+        case State.CLAIMED:
+            return holder or result in _CERTAIN
+        case State.PLANNED:
+            return holder or result in (*_CERTAIN, State.IN_DOUBT, State.SUPERSEDED)
+        case State.IN_DOUBT:
+            return (holder and result is not State.SUPERSEDED) or result in (*_CERTAIN, State.IN_DOUBT)
+        case State.SENT:
+            return result in _LATER
+        case _:
+            return False
+
+
+def replaced(thread: Thread, item: Item) -> Thread:
+    """Return the thread with ``item`` in the place of its former self; one that is new is early."""
+
+    def swapped(items: tuple[Item, ...]) -> tuple[Item, ...]:
+        return tuple(item if one.notification == item.notification else one for one in items)
+
+    if thread.find(item.notification) is None:
+        return replace(thread, early=(*thread.early, item))
+    return replace(thread, planned=swapped(thread.planned), early=swapped(thread.early))

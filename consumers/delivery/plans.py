@@ -1,0 +1,92 @@
+"""Who is told of a notice, and what a sign-up brings about: the deciding code of both engines' planners. It stores nothing."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from consumers.delivery import audience
+from consumers.delivery.audience import AudienceIndex
+from schemas import events as e
+from schemas.events import AnyEvent, EventData, Notice, PageDefined
+from schemas.ids import derive
+from schemas.topics import shard_of
+from schemas.vocabulary import Impact, Kind
+
+CHUNK = 1_000
+
+
+class Audience(Protocol):
+    """Subscriptions and page trees as folded up to a moment: the planner's own transaction, or a follower's last batch."""
+
+    index: AudienceIndex
+
+    def lineage(self, page: str, component: str) -> list[str]:
+        """Return ``component`` and the groups above it."""
+
+
+class Planned(NamedTuple):
+    """A notice's plans, and the ids of those who hear of its subject for the first time."""
+
+    plans: list[e.NotificationsPlanned]
+    newly: list[str]
+
+
+def is_planned(notice: Notice) -> bool:
+    """Return whether an audience is to be found; a confirmation was planned when it was published."""
+    return notice.kind is not Kind.CONFIRMATION
+
+
+def plan(known: Audience, page: str, notice: Notice, told: Iterable[str]) -> Planned:
+    """Find the audience of ``notice``; ``told`` are the ids of those who heard of its subject before.
+
+    Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
+    """
+    index = known.index
+    matched = index.numbers(page, audience.question(notice, lambda component: known.lineage(page, component)))
+    again = index.wanting(page, told, notice.kind)
+    # Operators who are reminded are not told of the incident by that.
+    newly = index.ids(page, matched - again) if notice.kind is not Kind.REMINDER else []
+    return Planned(chunks(notice, index.by_channel(page, matched | again)), newly)
+
+
+def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[e.NotificationsPlanned]:
+    """Return plans by shard and channel for sorted ids by channel: in an order that is nearly that of the ids."""
+    groups = {
+        (shard, channel): list(members)
+        for channel, ids in recipients
+        for shard, members in groupby(sorted(ids, key=shard_of), key=shard_of)
+    }
+    plans: list[e.NotificationsPlanned] = []
+    for (shard, channel), members in sorted(groups.items()):
+        for start in range(0, len(members), CHUNK):
+            some = members[start : start + CHUNK]
+            plans.append(
+                e.NotificationsPlanned(notice.update, notice.subject_id, notice.kind, channel, len(plans), shard, some)
+            )
+    return plans
+
+
+def confirmation(event: AnyEvent, added: e.SubscriberAdded, settings: PageDefined | None) -> list[EventData]:
+    """Return what asks a new subscriber to confirm: the notice and its plan; nothing on a page that is not defined."""
+    if added.confirmed or settings is None:
+        return []
+    notice = Notice(
+        kind=Kind.CONFIRMATION,
+        update=derive("confirmation", event.id),
+        subject_id=added.subscriber,
+        title=settings.name,
+        body="",
+        status="pending",
+        impact=Impact.NONE,
+        impact_chosen=False,
+        changes=[],
+        affects=[],
+        components=[],
+        page_name=settings.name,
+        page_url=settings.url,
+        timezone=settings.timezone,
+        promise_at=None,
+        started_at=event.recorded_at,
+        published_at=event.recorded_at,
+    )
+    return [e.NoticePublished(notice), *chunks(notice, [(added.channel, [added.subscriber])])]

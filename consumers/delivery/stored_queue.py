@@ -1,0 +1,100 @@
+"""The embedded engine's ``DeliveryQueue``: reads the rows that ``ledger`` writes into the engine's file, and writes none."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from consumers.delivery.ledger import OVERTAKEN
+from consumers.delivery.ledger_rules import LEFT
+from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
+from schemas.events import Micros, Notice
+
+_COLUMNS = (
+    "l.notification, l.page, l.subject, l.update_id, l.subscriber, l.channel, l.shard, l.state, l.reason, l.worker,"
+    " l.attempts, l.at, l.seq"
+)
+_SIBLING = "select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq"
+# What is overtaken is due at the end of time: what is passed over here waits for a claim, of which there are few.
+_NEXT = f"""select {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ?
+and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit ?"""
+_OVERTAKEN = f"""select {_COLUMNS}, (select o.update_id from ledger o where o.subject = l.subject
+  and o.subscriber = l.subscriber order by o.seq desc limit 1)
+from ledger l indexed by ledger_queue where l.channel = ? and l.due = {OVERTAKEN} order by l.seq limit ?"""
+_HELD = f"""select l.notification, exists ({_SIBLING} and (o.state = 'claimed' or o.seq > l.seq))
+from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?))"""
+_CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
+where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
+_OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
+_FIRST = "select {} from ledger indexed by ledger_queue where channel = ? and due < ? order by due, seq limit 1"
+_OF_SUBJECT = (
+    f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
+)
+
+
+class Rows(Protocol):
+    """Reads committed rows of the embedded engine's file."""
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows that ``statement`` selects."""
+
+
+class StoredQueue:
+    """Implements ``DeliveryQueue``. There is one process, so every share is the whole."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._notices = Notices()
+
+    def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
+        return self._entries(_NEXT, (channel, min(now, OVERTAKEN - 1), limit))
+
+    def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
+        return [Overtaken(Entry(*row[:-1]), row[-1]) for row in self._rows.query(_OVERTAKEN, (channel, limit))]
+
+    def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
+        ids = msgspec.json.encode([entry.notification for entry in entries]).decode()
+        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, ids))}
+        blocked = frozenset(notification for notification, is_blocked in held.items() if is_blocked)
+        return Holding(frozenset(held) - blocked, blocked)
+
+    def claimed(self, channel: str, limit: int) -> list[Entry]:
+        return self._entries(_CLAIMED, (channel, limit))
+
+    def never_left(self, entry: Entry) -> bool:
+        older = {row[0] for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))}
+        return bool(older) and not older & LEFT
+
+    def due_at(self, channel: str) -> Micros | None:
+        return self._first("due", channel)
+
+    def oldest_unsent(self, channel: str) -> Micros | None:
+        return self._first("at", channel)
+
+    def notice(self, entry: Entry) -> Notice:
+        known = self._notices.get(entry.update)
+        if known is not None:
+            return known
+        rows = self._rows.query("select notice from notices where update_id = ?", (entry.update,))
+        if not rows:
+            raise LookupError("there is no such notice")
+        return self._notices.put(entry.update, msgspec.json.decode(rows[0][0], type=Notice))
+
+    def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
+        found = self._entries(_OF_SUBJECT, (page, subject, _cursor(after), limit + 1))
+        return found[:limit], str(found[limit - 1].seq) if len(found) > limit else None
+
+    def _entries(self, statement: str, values: Sequence[Any]) -> list[Entry]:
+        return [Entry(*row) for row in self._rows.query(statement, values)]
+
+    def _first(self, column: str, channel: str) -> Micros | None:
+        rows = self._rows.query(_FIRST.format(column), (channel, OVERTAKEN))
+        return rows[0][0] if rows else None
+
+
+def _cursor(text: str | None) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("not a cursor of this list")
+    return int(text)
