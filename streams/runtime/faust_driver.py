@@ -16,6 +16,7 @@ from threading import Timer
 from typing import Any, ClassVar
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as transport
 from faust.types import TP
 
@@ -177,7 +178,8 @@ class FaustDriver:
         await self._lanes.rest()
 
     async def _stopping(self, *_: Any, **__: Any) -> None:
-        self.committable(self.app.consumer.assignment())
+        with suppress(ConsumerNotStarted):
+            self.committable(self.app.consumer.assignment())  # to be committed on the way out, when the lanes are gone
         await self._lanes.close()
 
     def _place(self, at: TP) -> TopicPartition:
