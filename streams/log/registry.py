@@ -116,7 +116,7 @@ class SchemaRegistry:
         try:
             for version in self._call(client, "GET", f"subjects/{subject}/versions", list[int]):
                 found = self._call(client, "GET", f"subjects/{subject}/versions/{version}", _Described)
-                if _writer(found, found.id).fingerprint == schema.fingerprint:
+                if _is(found, schema):
                     return found.id
         except _NotFoundError:
             return None  # the subject has settings and no schema yet
@@ -183,6 +183,13 @@ def _writer(found: _Described, number: int) -> Writer:
     except Exception as error:  # fastavro raises whatever a stranger's schema leads to
         raise UnknownSchemaError(f"schema {number} of the registry cannot be read: {error!r}") from error
     raise UnknownSchemaError(f"schema {number} of the registry is no event's")
+
+
+def _is(found: _Described, schema: Schema) -> bool:
+    try:
+        return _writer(found, found.id).fingerprint == schema.fingerprint
+    except UnknownSchemaError:
+        return False
 
 
 def _full_name(document: dict[str, Any]) -> str:

@@ -91,6 +91,15 @@ def test_other_words_are_the_same_schema(registry: SchemaRegistry, url: str, fir
     assert len(httpx.get(f"{url}/subjects/{subject(first)}/versions").json()) == 2
 
 
+def test_a_strangers_schema_under_our_name_is_not_taken_for_ours(
+    registry: SchemaRegistry, url: str, first: Schema
+) -> None:
+    stranger = {"schema": json.dumps({"type": "record", "name": "Event", "namespace": "stranger", "fields": []})}
+    httpx.post(f"{url}/subjects/{subject(first)}/versions", json=stranger).raise_for_status()
+    with pytest.raises(RegistryRefusedError, match="409"):
+        registry.register([first])
+
+
 def test_workers_that_start_together_get_the_same_numbers(registry: SchemaRegistry, first: Schema) -> None:
     schemas = [first, grown(first, type=["null", "string"], default=None)]
     with ThreadPoolExecutor(8) as pool:
