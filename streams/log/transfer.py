@@ -23,6 +23,7 @@ _BATCH = 1_000
 _TAIL = 4 * _BATCH
 """Records read back from each partition: more than one append can have left there after it was given up."""
 _READ = 2_000
+_STRANGE = "so the target holds another log, or was written to since"
 _DAY: Micros = 24 * 3600 * 1_000_000
 
 
@@ -156,17 +157,11 @@ class Transfer:
 
     def _require_same(self, stored: Stored, expected: Stored | None, offset: int) -> Record:
         if expected is None or expected.offset > offset:
-            raise TransferError(
-                f"{stored.place} of the target came from an offset ({offset}) that the source does not have"
-            )
+            raise TransferError(f"{stored.place} of the target came from offset {offset}, {_STRANGE}")
         if expected.offset < offset:
-            raise TransferError(
-                f"{expected.place} of the source did not arrive, and {stored.place} of the target follows it"
-            )
+            raise TransferError(f"{expected.place} of the source did not arrive, and {stored.place} of the target does")
         if _carried(expected) != stored.record:
-            raise TransferError(
-                f"{stored.place} of the target is not what {expected.place} of the source is: another log"
-            )
+            raise TransferError(f"{stored.place} of the target is not what lies at {expected.place} here, {_STRANGE}")
         return expected.record
 
     def _checked(self, place: TopicPartition) -> Iterator[Stored]:
@@ -199,7 +194,6 @@ def _offset_in_source(place: TopicPartition, stored: Stored) -> int:
     origin = parse(stored.record.origin)
     if origin is None or stored.record.origin != imported(place, origin.offset):
         raise TransferError(
-            f"{stored.place} of the target was not carried over from {place[0]}[{place[1]}]:"
-            " it holds another log, or was written to since"
+            f"{stored.place} of the target was not carried over from {place[0]}[{place[1]}], {_STRANGE}"
         )
     return origin.offset

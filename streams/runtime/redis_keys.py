@@ -206,7 +206,23 @@ class RedisKeyStore:
                 pairs = [part for change in batch[start : start + _CHUNK] for part in _pair(change)]
                 self._run["fill"](keys=keys, args=[generation, _FILLING_SECONDS, pieces, *pairs])
                 pieces += 1
-        self._run["filled"](keys=keys, args=[generation, before, pieces])
+        if self._run["filled"](keys=keys, args=[generation, before, pieces]) and before:
+            self._redis.unlink(*(self._key(name, before.decode()) for name in ("rows", "lookups", "unsettled")))
+
+
+def forget_keys(url: str, namespace: str = "") -> None:
+    """Empty the projection, so that whoever opens the store next fills it from the topic; for a topic written past it."""
+    client: Any = redis.Redis.from_url(url)
+    try:
+        prefix = f"{{{namespace}tocsin.keys}}"
+        generation = client.get(f"{prefix}/current")
+        if generation is not None:
+            names = ("rows", "lookups", "unsettled")
+            client.unlink(f"{prefix}/current", *(f"{prefix}/{generation.decode()}/{name}" for name in names))
+    except (redis.RedisError, OSError) as error:
+        raise KeyStoreUnavailableError(f"the keys in Redis: {type(error).__name__}") from error
+    finally:
+        client.close()
 
 
 def _pair(change: Change) -> tuple[str, bytes]:
