@@ -9,6 +9,7 @@ from tocsin.cli import draft, incident, log, maintenance, serving, subscriber
 from tocsin.cli.demo import demo
 from tocsin.cli.failures import Group
 from tocsin.cli.mailbox import mailbox
+from tocsin.cli.migrate import migrate
 from tocsin.cli.replay import replay_command
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.add_typer(subscriber.app, name="subscriber", rich_help_panel=_HAND)
 app.command("audience", rich_help_panel=_HAND)(subscriber.audience)
 app.add_typer(log.app, name="log", rich_help_panel=_RECORD)
 app.command("replay", rich_help_panel=_RECORD)(replay_command)
+app.command("migrate", rich_help_panel=_RECORD)(migrate)
 
 
 def _version(*, wanted: bool) -> None:
