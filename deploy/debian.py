@@ -41,6 +41,7 @@ PARTS = {
     "prometheus-alertmanager": Part(
         "prometheus-alertmanager", "usr/bin/prometheus-alertmanager", data="usr/share/prometheus/alertmanager"
     ),
+    "kubectl": Part("kubernetes-client", "usr/bin/kubectl"),
     "redis-server": Part("redis-server", "usr/bin/redis-server"),
     "wrk": Part("wrk", "usr/bin/wrk"),
     "chromium": Part("chromium", "usr/lib/chromium/chromium"),

@@ -1,0 +1,1 @@
+"""What the image holds besides Tocsin. Nothing of the product imports it."""
