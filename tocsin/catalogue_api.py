@@ -1,18 +1,25 @@
 """``tocsin apply --server``: a configuration's catalogue over HTTP, turned into events by the running server."""
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from schemas.events import EventData
 from streams.domain.catalogue import Catalogue
 from streams.runtime.access import Access, Role
 from streams.runtime.problems import invalid, not_found
-from tocsin.backend import Backend
 from tocsin.config.describe import describe_all
+
+
+class Applies(Protocol):
+    """What turns a catalogue into events, by engine."""
+
+    def apply(self, page: str, wanted: Catalogue, *, dry_run: bool = False) -> tuple[Catalogue, list[EventData]]:
+        """Append what leads from the log's catalogue to ``wanted``; return the former and the changes."""
 
 
 class Application(BaseModel):
@@ -24,7 +31,7 @@ class Application(BaseModel):
     dry_run: bool = Field(default=False, description="Only say what would change.")
 
 
-def catalogue_router(backend: Backend, access: Access, page: str) -> APIRouter:
+def catalogue_router(backend: Applies, access: Access, page: str) -> APIRouter:
     """Return the route; it needs the role approver. Tokens and channels change with a restart only."""
     router = APIRouter(tags=["catalogue"])
 

@@ -66,7 +66,7 @@ class Delivering:
         loop = asyncio.get_running_loop()
         for sender in self._senders.values():
             await sender.recover()
-            self._tasks.append(asyncio.create_task(_keep_running(sender)))
+            self._tasks.append(asyncio.create_task(keep_running(sender)))
         self._backend.driver.listen(lambda: _wake(loop, self._senders))
 
     async def stop(self) -> None:
@@ -87,7 +87,8 @@ def _wake(loop: asyncio.AbstractEventLoop, senders: Mapping[str, Sender]) -> Non
             loop.call_soon_threadsafe(sender.wake)
 
 
-async def _keep_running(sender: Sender) -> None:
+async def keep_running(sender: Sender) -> None:
+    """Run a sender until it is told to stop."""
     while not sender.stopping:
         try:
             await sender.run()

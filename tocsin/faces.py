@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscribers import SubscriberBook
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
 from consumers.reliability.reader import UptimeReader
@@ -32,7 +32,7 @@ class Reading:
     board: StatusBoard
     past: PastReader
     queue: DeliveryQueue
-    subscribers: SubscriberStage
+    subscribers: SubscriberBook
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages

@@ -12,12 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from consumers.web.errors import of_http
+from streams.keys.store import KeyStoreUnavailableError
 from streams.log.port import LogUnavailableError
 from streams.runtime.problems import ProblemError, overloaded
+from streams.runtime.state_store import StoreUnavailableError
 from streams.runtime.validation import problem_of as of_fields
 from tocsin import __version__
 
 _log = logging.getLogger(__name__)
+_AWAY = (LogUnavailableError, StoreUnavailableError, KeyStoreUnavailableError)
 Answer = Callable[[Request, ProblemError], Response]
 
 
@@ -55,7 +58,7 @@ def application(routers: Sequence[APIRouter], life: Life, answer: Answer) -> Fas
     async def on_error(request: Request, error: Exception) -> Response:
         return answer(request, problem_of(error))
 
-    for kind in (ProblemError, RequestValidationError, HTTPException, LogUnavailableError, Exception):
+    for kind in (ProblemError, RequestValidationError, HTTPException, *_AWAY, Exception):
         app.add_exception_handler(kind, on_error)
     return app
 
@@ -69,6 +72,8 @@ def problem_of(error: Exception) -> ProblemError:
             return of_fields(error.errors())
         case LogUnavailableError():
             return overloaded("The log cannot take this now; nothing was stored.")
+        case StoreUnavailableError() | KeyStoreUnavailableError():
+            return overloaded("What is asked for cannot be reached now.")
         case HTTPException():
             return of_http(error)
         case _:

@@ -179,7 +179,7 @@ class Server:
             board=backend.board,
             past=StoredPast(backend.log.query),
             queue=backend.queue,
-            subscribers=backend.subscribers,
+            subscribers=backend.subscribers.book,
             unrouted=StoredUnrouted(backend.log.query),
             readiness=EmbeddedReadiness(backend.log, backend.driver),
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),

@@ -36,6 +36,11 @@ class Metrics:
             ["stage"],
             registry=registry,
         )
+        self.oldest_unfolded = Gauge(
+            "tocsin_oldest_unfolded_seconds",
+            "The age of the oldest event that a stage has yet to fold; 0 without one. Workers only.",
+            registry=registry,
+        )
         self.ingested = Counter(
             "tocsin_ingest_alerts",
             "Alerts posted by monitors, by the source's kind and by what became of them:"

@@ -11,8 +11,9 @@ import msgspec
 
 from schemas.events import AnyEvent
 from schemas.topics import partition_of
-from streams.log.port import Appended, EventLog, Record, event_of, record_of
+from streams.log.port import Appended, EventLog, LogUnavailableError, Record, event_of, record_of
 from streams.runtime.kafka_publisher import KafkaPublisher
+from streams.runtime.state_store import StoreUnavailableError
 
 _PATIENCE = 2.0
 """Seconds for which another's append of the same event is waited for, before it is looked for on the log itself."""
@@ -55,7 +56,12 @@ class RememberingPublisher:
         self._memory = memory
 
     async def publish(self, events: Sequence[AnyEvent]) -> list[Appended]:
-        records = [record_of(event) for event in events]
+        try:
+            return await self._publish([record_of(event) for event in events])
+        except StoreUnavailableError as error:
+            raise LogUnavailableError(str(error)) from error
+
+    async def _publish(self, records: Sequence[Record]) -> list[Appended]:
         before = await asyncio.to_thread(self._memory.first, records)
         new = [record for record, known in zip(records, before, strict=True) if known is None]
         found = dict(zip((record.id for record in new), await self._append(new), strict=True))

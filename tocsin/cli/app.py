@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import draft, incident, log, maintenance, serving, subscriber
+from tocsin.cli import draft, incident, log, maintenance, serving, subscriber, worker
 from tocsin.cli.demo import demo
+from tocsin.cli.doctor import doctor
 from tocsin.cli.failures import Group
 from tocsin.cli.mailbox import mailbox
 from tocsin.cli.migrate import migrate
@@ -25,6 +26,8 @@ _SERVE, _HAND, _RECORD = "Serve", "By hand, over HTTP", "The record"
 app.command("demo", rich_help_panel=_SERVE)(demo)
 app.command("up", rich_help_panel=_SERVE)(serving.up)
 app.command("apply", rich_help_panel=_SERVE)(serving.apply)
+app.add_typer(worker.app, name="worker", rich_help_panel=_SERVE)
+app.command("doctor", rich_help_panel=_SERVE)(doctor)
 app.command("mailbox", rich_help_panel=_SERVE)(mailbox)
 app.add_typer(incident.app, name="incident", rich_help_panel=_HAND)
 app.add_typer(maintenance.app, name="maintenance", rich_help_panel=_HAND)

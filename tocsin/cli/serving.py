@@ -11,6 +11,7 @@ from tocsin.cli.connection import DEFAULT_SERVER, KeyOption, TokenOption
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The page's configuration.")]
 DEFAULT_CONFIG = Path("tocsin.yaml")
 DEFAULT_DATA = Path("tocsin-data")
+_CHOOSE = f"give one of --data DIR and --server URL (such as {DEFAULT_SERVER})"
 
 
 def up(
@@ -46,6 +47,17 @@ def apply(
             lines = with_server.apply_to_folder(config, folder, dry_run=dry_run)
         case None, str() as url:
             lines = with_server.apply_to_server(config, url, token, key or random_id(), dry_run=dry_run)
+        case None, None:
+            lines = _apply_to_engine(config, dry_run=dry_run)
         case _:
-            raise typer.BadParameter(f"give one of --data DIR and --server URL (such as {DEFAULT_SERVER})")
+            raise typer.BadParameter(_CHOOSE)
     print("\n".join(lines) or "nothing to change")
+
+
+def _apply_to_engine(config: Path, *, dry_run: bool) -> list[str]:
+    """Apply to Kafka, if that is what the configuration names; a usage error otherwise."""
+    from tocsin.cli import with_fleet, with_server  # noqa: PLC0415 -- as above
+
+    if not with_server.is_distributed(config):
+        raise typer.BadParameter(_CHOOSE)
+    return with_fleet.apply_to_kafka(config, dry_run=dry_run)

@@ -19,7 +19,7 @@ def declare(admin: Any, topics: Mapping[str, Topic], replication: int, timeout_m
 
     Raises LogCorruptError where one exists with another number of partitions, and the library's errors.
     """
-    wanted = {name: _settings(topic, replication) for name, topic in topics.items()}
+    wanted = {name: settings_of(topic, replication) for name, topic in topics.items()}
     for topic in admin.create_topics(wanted, raise_errors=False)["topics"]:
         error = for_code(topic["error_code"])
         if error not in (NoError, TopicAlreadyExistsError):
@@ -31,7 +31,8 @@ def declare(admin: Any, topics: Mapping[str, Topic], replication: int, timeout_m
             raise LogCorruptError(f"topic {topic['name']} has {found} partitions and {declared} are declared")
 
 
-def _settings(topic: Topic, replication: int) -> dict[str, Any]:
+def settings_of(topic: Topic, replication: int) -> dict[str, Any]:
+    """Return how a topic is made: partitions, replicas and the settings on which it depends that nothing is lost."""
     configs = {
         "cleanup.policy": "delete",
         "retention.ms": _FOR_EVER if topic.retention_days is None else str(topic.retention_days * _DAY_MS),

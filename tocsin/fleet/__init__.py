@@ -1,0 +1,1 @@
+"""Wires the roles of the distributed engine, each a process of its own; it decides nothing that the parts decide."""

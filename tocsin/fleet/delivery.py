@@ -1,0 +1,100 @@
+"""The role that sends one channel's notifications."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from consumers.delivery.channel import Channel
+from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.fleet_queue import FleetQueue
+from consumers.delivery.fleet_subscribers import FleetSubscribers
+from consumers.delivery.folded import StoreFolded
+from consumers.delivery.leases import Membership
+from consumers.delivery.ledger_processor import LEDGER
+from consumers.delivery.sender import Attempts, Ledger, Sender
+from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
+from schemas.topics import NOTIFICATIONS
+from streams.runtime import failpoints
+from streams.runtime.backlog import Backlog, Behind
+from streams.runtime.kafka_publisher import KafkaPublisher
+from streams.runtime.links import Links
+from streams.runtime.metrics import Metrics
+from streams.runtime.redis_leases import RedisLeases
+from tocsin.config import Config
+from tocsin.delivering import DRAIN_SECONDS, keep_running, make_channels
+from tocsin.fleet.ground import Ground
+from tocsin.fleet.probes import probes
+from tocsin.fleet.pulse import Pulse, sample_backlog
+from tocsin.listening import web_server
+
+
+class DeliveryWorker:
+    """One sender among any number of its channel; what it has in hand when it is told to stop is sent and recorded."""
+
+    def __init__(self, config: Config, ground: Ground, channel: str, environment: Mapping[str, str]) -> None:
+        self._ground = ground
+        self._metrics = Metrics()
+        self._publisher = KafkaPublisher(ground.log)
+        self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
+        self._channel = make_channels(config).get(channel) or SwitchedOffChannel(channel)
+        self._sender = self._make_sender(config, environment)
+        self._task: asyncio.Task[None] | None = None
+        self._backlog = Backlog(ground.log, ground.store)
+        self._pulse = Pulse(self._behind, ground.clock, self._further)
+        sample_backlog(self._metrics, self._behind, ground.clock)
+
+    def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+        """Send until told to stop."""
+        self._pulse.start()
+        try:
+            web_server(probes(self._pulse, self._metrics, self), on_ready).run([listening])
+        finally:
+            self._pulse.stop()
+
+    # --- Life ---
+
+    async def start(self) -> None:
+        """Begin to send, and wake up when the ledger moves."""
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(keep_running(self._sender))
+
+        def hear(processor: str, _partition: int, _pages: frozenset[str]) -> None:
+            if processor == LEDGER.name and not loop.is_closed():
+                loop.call_soon_threadsafe(self._sender.wake)
+
+        self._ground.store.listen(hear)
+
+    async def stop(self) -> None:
+        """Finish what is in hand, within bounds; what is left then is put in doubt by whoever lives on."""
+        self._sender.stop()
+        if self._task is not None:
+            _, pending = await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
+            for task in pending:
+                task.cancel()
+        await self._channel.close()
+        await asyncio.to_thread(self._publisher.close)
+
+    # --- inside ---
+
+    def _make_sender(self, config: Config, environment: Mapping[str, str]) -> Sender:
+        ground = self._ground
+        channel: Channel = self._channel
+        links = Links(config.page.url, ground.vault.signing_key, ground.clock)
+        policy = Policy(combined_note=config.delivery.combined_note)
+        subscribers = FleetSubscribers(ground.store, ground.log)
+        dispatch: Attempts = (
+            SwitchedOff()
+            if isinstance(channel, SwitchedOffChannel)
+            else Dispatch(self._queue, subscribers, ground.vault, links, ground.clock, policy)
+        )
+        name = channel.capabilities.name
+        membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
+        ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store))
+        failpoint = failpoints.from_environment(environment)
+        return Sender(channel, ledger, dispatch, ground.clock, failpoint, self._metrics, membership)
+
+    def _behind(self) -> Mapping[str, Behind]:
+        return self._backlog.of([LEDGER])
+
+    def _further(self) -> Sequence[str]:
+        return ["its sender has ended"] if self._task is not None and self._task.done() else []

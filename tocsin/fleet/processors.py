@@ -1,0 +1,48 @@
+"""Which processors the distributed engine runs, in the order in which each takes a batch."""
+
+from collections.abc import Sequence
+
+from consumers.delivery.fleet_planner import FollowedAudience, asker, planner
+from consumers.delivery.ledger_processor import LEDGER
+from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
+from consumers.projection.board import STATUS
+from consumers.reliability.uptime import RELIABILITY
+from streams.domain.episodes import EPISODES
+from streams.domain.pages import PAGES
+from streams.domain.processor import Processor
+from streams.runtime.partition_fold import PartitionFold
+from tocsin.fleet.followed import Followed
+from tocsin.fleet.ground import Ground
+
+
+def processors(audience: FollowedAudience) -> tuple[Processor, ...]:
+    """Return them all; planners ask ``audience``."""
+    return EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, asker(audience), planner(audience), LEDGER
+
+
+def described() -> tuple[Processor, ...]:
+    """Return them all for whoever reads their state and folds nothing."""
+    return processors(FollowedAudience(lambda _topic: {}))
+
+
+class Processors:
+    """The processors of one worker, and the audience that its planners follow."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        audience = FollowedAudience(ground.log.end)
+        self.followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow)
+        audience.attach(self.followed.follower)
+        self.all = processors(audience)
+
+    def folds(self) -> Sequence[PartitionFold]:
+        """Return the folds of one partition."""
+        return [PartitionFold(processor, self._ground.log, self._ground.store) for processor in self.all]
+
+    def start(self) -> None:
+        """Begin to follow; planners wait for as long as it has not come to the end."""
+        self.followed.follower.start()
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self.followed.stop()

@@ -1,0 +1,88 @@
+"""What the intake and the command API of a fleet are given: publishers, limits and memories that all of it share."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from consumers.delivery.fleet_subscribers import StoredSubscribers
+from consumers.delivery.subscribers import ACTIVE, REMOVED
+from consumers.projection.board import StatusBoard
+from producers.commands.deps import CommandDeps, Standing
+from producers.commands.limits import SignUpLimits
+from producers.intake.deps import IntakeDeps
+from schemas.events import AnyEvent
+from streams.log.port import LogUnavailableError
+from streams.runtime.access import Access
+from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
+from streams.runtime.kafka_publisher import KafkaPublisher
+from streams.runtime.links import Links
+from streams.runtime.metrics import Metrics
+from streams.runtime.redis_departures import RedisDepartures
+from streams.runtime.redis_limits import redis_limits
+from streams.runtime.redis_memory import RedisMemory
+from streams.runtime.remembering import RememberingPublisher
+from streams.runtime.secrets import SourceTokens
+from streams.runtime.state_store import StoreUnavailableError
+from tocsin.fleet.ground import Ground
+
+T = TypeVar("T")
+_REPLACED = "replaced"
+
+
+class WayIn:
+    """Everything that one process takes in with; to be used from one event loop."""
+
+    def __init__(self, ground: Ground, metrics: Metrics) -> None:
+        self._ground = ground
+        self._metrics = metrics
+        self._publisher = KafkaPublisher(ground.log)
+        namespace = ground.engine.namespace
+        self._departures = RedisDepartures(ground.redis, namespace)
+        memory = RedisMemory(ground.redis, namespace)
+        self._commands = RememberingPublisher(self._publisher, ground.log, memory)
+        self._subscribers = StoredSubscribers(ground.store)
+
+    def intake(self, sources: SourceTokens) -> IntakeDeps:
+        """Return what receiving alerts needs."""
+        ground = self._ground
+        publisher = DepartingPublisher(self._publisher, self._departures)
+        instances = FleetInstances(ground.store, self._departures)
+        return IntakeDeps(publisher, instances, sources, ground.vault, ground.clock, self._metrics)
+
+    def commands(self, board: StatusBoard, access: Access, links: Links) -> CommandDeps:
+        """Return what commands need."""
+        ground = self._ground
+        url = ground.engine.redis.get_secret_value()
+        return CommandDeps(
+            publisher=self._commands,
+            views=board,
+            access=access,
+            vault=ground.vault,
+            links=links,
+            clock=ground.clock,
+            find=self._find,
+            limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
+            standing=self._standing,
+        )
+
+    def close(self) -> None:
+        """Wait for appends that are under way."""
+        self._publisher.close()
+
+    def _find(self, event_id: str) -> AnyEvent | None:
+        return _translated(lambda: self._commands.find(event_id))
+
+    def _standing(self, page: str, subscriber: str) -> Standing | None:
+        known = _translated(lambda: self._subscribers.subscriber(page, subscriber))
+        if known is None:
+            return None
+        if known.state == REMOVED:
+            return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
+        return Standing.CONFIRMED if known.state == ACTIVE else None
+
+
+def _translated(ask: Callable[[], T]) -> T:
+    """Ask the store; for a command, one that cannot answer is as bad as a log that cannot."""
+    try:
+        return ask()
+    except StoreUnavailableError as error:
+        raise LogUnavailableError(str(error)) from error
