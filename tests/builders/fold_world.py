@@ -21,7 +21,7 @@ from streams.runtime.state_store import Changes, StoreUnavailableError
 
 ALERTS, PAGES = "tocsin.alerts", "tocsin.pages"
 PARTITIONS = 2
-PAGE_NAMES = ("acme", "globex")
+PAGE_NAMES = ("acme", "soylent")
 Rows = dict[tuple[str, str, str], Any]
 
 
