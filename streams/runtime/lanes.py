@@ -101,7 +101,7 @@ class Lane:
         for topic, message in batch:
             topics.setdefault(topic, []).append(self._plain(message))
         if not topics:
-            topics = {topic: [] for topic, _ in self._passing}
+            topics = {topic: [] for _, topic in self._passing}
         for topic, messages in topics.items():
             for fold in self.folds:
                 if topic in fold.processor.topics:

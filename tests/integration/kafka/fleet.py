@@ -28,6 +28,7 @@ class Fleet:
 
     def __init__(self, crew: str, folder: Path, servers: str, redis_port: int) -> None:
         self.crew = CREWS[crew]
+        self.servers = servers
         self.namespace = f"{random_id()}."
         self.log = KafkaEventLog([servers], self.crew.topics, namespace=self.namespace)
         self.store = RedisStateStore(f"redis://127.0.0.1:{redis_port}/0")
@@ -54,6 +55,11 @@ class Fleet:
         """Tell a worker to stop; it does so in good order."""
         worker.terminate()
         assert worker.wait(PATIENCE) == 0, self.said()
+
+    def stop_all(self) -> None:
+        for worker in self._workers:
+            if worker.poll() is None:
+                self.stop(worker)
 
     def wait(self, reached: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE
