@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import jsonschema_rs
 import pytest
@@ -187,7 +187,7 @@ def test_a_role_cannot_write_but_into_its_tmp(name: str) -> None:
 
 
 def test_the_kafka_is_that_of_the_tests_with_the_settings_of_the_tests() -> None:
-    properties = ElementTree.parse(jars.POM).find("{*}properties")
+    properties = ET.parse(jars.POM).find("{*}properties")
     assert properties is not None
     version = properties.findtext("{*}kafka.version")
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"

@@ -25,9 +25,9 @@ TESTS = sorted((Path(__file__).parent / "rules").glob("*.test.yml"))
 
 SUFFIXES = {"counter": ["_total", "_created"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum", "_created"]}
 OUTCOMES = {"accepted", "ignored", "deadlettered"}
-WORDS = {
+WORDS: dict[str, set[str]] = {
     "route": {name for _, name in _CLASSES} | {"page"},
-    "state": set(NotificationState),
+    "state": {state.value for state in NotificationState},
     "outcome": OUTCOMES,
 }
 """The closed sets that labels take their values from."""
