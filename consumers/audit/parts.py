@@ -103,9 +103,22 @@ def _difference(part: Part, live: Row | None, replayed: Row | None) -> Differenc
     here = None if live is None else _values(part, live[width:])
     there = None if replayed is None else _values(part, replayed[width:])
     if isinstance(here, dict) and isinstance(there, dict):
-        same = {name for name in here.keys() & there.keys() if here[name] == there[name]}
-        here, there = ({name: each[name] for name in each if name not in same} for each in (here, there))
+        here, there = _unlike(here, there)
     return Difference(part.stage, part.table, key, _text(here), _text(there))
+
+
+def difference(stage: str, table: str, key: str, live: Any, replayed: Any) -> Difference:
+    """Return how two values differ: bytes as rows have them, numbers, or None for what is not there."""
+    here, there = _plain(live), _plain(replayed)
+    if isinstance(here, dict) and isinstance(there, dict):
+        here, there = _unlike(here, there)
+    return Difference(stage, table, key, _text(here), _text(there))
+
+
+def _unlike(here: dict[str, Any], there: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    same = {name for name in here.keys() & there.keys() if here[name] == there[name]}
+    first, second = ({name: each[name] for name in each if name not in same} for each in (here, there))
+    return first, second
 
 
 def _values(part: Part, values: Row) -> Any:

@@ -21,9 +21,13 @@ from streams.runtime.stage import FoldStage, Stage
 
 def pages_of(stages: Sequence[Stage]) -> dict[str, PageView]:
     """Return the picture of every page from the status board among replayed ``stages``."""
-    tables: Mapping[str, MemoryTable[Any]] = next(
-        stage.tables for stage in stages if isinstance(stage, FoldStage) and stage.name == STATUS.name
+    return pages_in(
+        next(stage.tables for stage in stages if isinstance(stage, FoldStage) and stage.name == STATUS.name)
     )
+
+
+def pages_in(tables: Mapping[str, MemoryTable[Any]]) -> dict[str, PageView]:
+    """Return the picture of every page from the tables of the status board."""
     found = {page: picture_of(tables, page) for page in sorted(tables[SETTINGS].pages())}
     return {page: view for page, view in found.items() if view is not None}
 

@@ -11,10 +11,9 @@ from typing import TypeAlias
 import msgspec
 
 from consumers.audit.index import IndexWalk
+from consumers.audit.records import Columns, RecordCheck
 from consumers.audit.soundness import require_sound, rows_of
-from schemas.codec import MalformedRecordError, UnknownSchemaError, decode
-from schemas.events import AnyEvent, Micros, TimerFired
-from schemas.topics import partition_of, route
+from schemas.events import Micros
 from streams.domain.processor import Processor
 from streams.log.chain import GENESIS, head, link
 from streams.log.port import LogCorruptError, TopicPartition
@@ -97,7 +96,7 @@ class _Walk:
         self.index = IndexWalk(connection)
         topics = list(rows_of(connection, "select number, cast(name as blob), partitions from topics"))
         self._topics = {number: (_text(name), count) for number, name, count in topics}
-        self._processors = {processor.name: processor for processor in processors}
+        self._check = RecordCheck(processors)
         self._known_head = known_head
         self._head_was_met = False
         self._compare_head()
@@ -115,14 +114,8 @@ class _Walk:
         expected = link(self.links.get((topic, partition), GENESIS), fingerprint, body)
         if expected != chain:
             raise LogCorruptError(f"{where}: the chain breaks: the body, its schema, or a record before it was changed")
-        try:
-            event = decode(fingerprint, body)
-        except (MalformedRecordError, UnknownSchemaError) as error:
-            raise LogCorruptError(f"{where}: {error}") from error
-        self._compare(where, event, (_text(identifier), _text(kind), recorded_at))
-        self._compare_place(where, event, topic, _text(key))
-        if partition != partition_of(_text(key), count):
-            raise LogCorruptError(f"{where}: the key {_text(key)!r} belongs into another partition")
+        columns = Columns(_text(identifier), _text(kind), recorded_at)
+        self._check.require(where, columns, (fingerprint, body), (topic, _text(key)), (partition, count))
         self.index.take(offset, place, _text(identifier))
         self.links[topic, partition] = chain
         self.offset = offset
@@ -147,28 +140,6 @@ class _Walk:
         self._head_was_met = found == known.hash
         if known.offset is not None and not self._head_was_met:
             raise LogCorruptError(f"as of offset {self.offset} the head is {found}, and {known.hash} was noted")
-
-    def _compare(self, where: str, event: AnyEvent, columns: tuple[str, str, Micros]) -> None:
-        said = (event.id, event.type, event.recorded_at)
-        for name, column, value in zip(("id", "type", "recorded_at"), columns, said, strict=True):
-            if column != value:
-                raise LogCorruptError(f"{where}: the column {name} says {column!r} and the event {value!r}")
-
-    def _compare_place(self, where: str, event: AnyEvent, topic: str, key: str) -> None:
-        expected = self._route(event)
-        if expected is not None and (topic, key) != expected:
-            raise LogCorruptError(
-                f"{where}: lies under {topic} {key!r} and belongs under {expected[0]} {expected[1]!r}"
-            )
-
-    def _route(self, event: AnyEvent) -> tuple[str, str] | None:
-        try:
-            if not isinstance(event.data, TimerFired):
-                return route(event)
-            processor = self._processors[event.data.processor]
-            return processor.topics[0], processor.timer_key(event.page, event.data.timer)
-        except (KeyError, ValueError):
-            return None  # another version's processor, or ids of another form: only the partition can be checked
 
 
 def _require_positions(connection: sqlite3.Connection, last: int) -> None:
