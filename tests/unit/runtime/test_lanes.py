@@ -1,0 +1,190 @@
+"""Lanes over the log and the store in memory: in order, beside each other, resting, waiting out what is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from threading import Event
+
+import pytest
+
+from streams.domain.processor import Processor
+from streams.domain.state import TableSpec
+from streams.log.memory import MemoryEventLog
+from streams.log.port import TopicPartition
+from streams.runtime import lanes as module
+from streams.runtime.lanes import Lanes
+from streams.runtime.memory_store import MemoryStateStore
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.state_store import Changes, HalfLostError, StoreUnavailableError
+from tests.builders.counting import ALERTS, COUNTING, COUNTS, PARTITIONS, alert, append, messages
+
+INDIFFERENT = Processor("indifferent", (ALERTS,), frozenset({"Nothing"}), (TableSpec(COUNTS, int),), COUNTING.step)
+NAMES = [f"instance-{number}" for number in range(40)]
+
+
+class Store(MemoryStateStore):
+    """``gate`` holds partition 0's commits up while it is closed; ``errors`` are raised by the next commits, all are noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = Event()
+        self.gate.set()
+        self.entered = Event()
+        self.errors: list[Exception] = []
+        self.commits: list[tuple[str, TopicPartition]] = []
+
+    def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
+        if place[1] == 0:
+            self.entered.set()
+            self.gate.wait()
+        if self.errors:
+            raise self.errors.pop()
+        self.commits.append((processor, place))
+        return super().commit(processor, place, expected, new, changes)
+
+
+class World:
+    def __init__(self) -> None:
+        self.log = MemoryEventLog(PARTITIONS)
+        self.store = Store()
+        self.faults: list[BaseException] = []
+        self.lanes = Lanes(self._folds, self.faults.append)
+        self.appended = 0
+
+    def _folds(self) -> list[PartitionFold]:
+        return [PartitionFold(processor, self.log, self.store) for processor in (INDIFFERENT, COUNTING)]
+
+    async def feed(self, count: int) -> None:
+        """Append alerts and bring them, one by one, as a consumer would."""
+        first, self.appended = self.appended, self.appended + count
+        before = self.log.end(ALERTS)
+        append(self.log, [alert(number, NAMES[number % len(NAMES)]) for number in range(first, self.appended)])
+        for partition, start in before.items():
+            for message in messages(self.log, ALERTS, partition, start):
+                await self.lanes.put((ALERTS, partition), message)
+
+    @property
+    def counted(self) -> int:
+        rows = [row for number in range(PARTITIONS[ALERTS]) for row in self.store.rows(COUNTING.name, number, [COUNTS])]
+        return sum(int(value) for _, value in rows)
+
+    def at(self, processor: str) -> int:
+        return sum(self.store.positions(processor, number).get(ALERTS, 0) for number in range(PARTITIONS[ALERTS]))
+
+
+@asynccontextmanager
+async def working(*partitions: int) -> AsyncIterator[World]:
+    world = World()
+    await world.lanes.assign(partitions or range(PARTITIONS[ALERTS]))
+    try:
+        yield world
+    finally:
+        world.store.gate.set()
+        await world.lanes.close()
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():  # noqa: ASYNC110 - the store is changed by threads, which set no event
+            await asyncio.sleep(0.001)
+
+
+async def test_everything_is_folded_by_every_processor() -> None:
+    async with working() as world:
+        await world.feed(200)
+        await until(lambda: world.counted == 200)
+        await until(lambda: world.at(INDIFFERENT.name) == 200)
+        assert all(lane.position(ALERTS) == world.log.end(ALERTS)[lane.partition] for lane in world.lanes.lanes)
+    assert world.faults == []
+
+
+async def test_a_processor_that_wants_nothing_costs_no_commits_until_it_is_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 3600.0)
+    async with working() as world:
+        for _ in range(20):
+            await world.feed(10)
+            await until(lambda: world.at(COUNTING.name) == world.appended)
+        assert INDIFFERENT.name not in {processor for processor, _ in world.store.commits}
+        assert world.at(INDIFFERENT.name) == 0
+        assert {lane.position(ALERTS) for lane in world.lanes.lanes} == {0}, "whoever comes next must read it all"
+
+
+async def test_lanes_do_not_wait_for_each_other() -> None:
+    async with working() as world:
+        world.store.gate.clear()
+        await world.feed(40)
+        held_up = world.log.end(ALERTS)[0]
+        assert held_up > 0
+        await until(lambda: world.counted == 40 - held_up)
+        world.store.gate.set()
+        await until(lambda: world.counted == 40)
+
+
+async def test_what_waits_is_dropped_and_what_is_in_hand_is_finished() -> None:
+    async with working(0) as world:
+        world.store.gate.clear()
+        await world.feed(100)
+        await until(world.store.entered.is_set)
+        await world.feed(100)
+        resting = asyncio.create_task(world.lanes.rest())
+        await asyncio.sleep(0.01)
+        assert not resting.done(), "a batch is in hand"
+        world.store.gate.set()
+        await resting
+        stood = world.counted
+        assert 0 < stood < world.log.end(ALERTS)[0]
+        await asyncio.sleep(0.01)
+        assert world.counted == stood
+
+
+async def test_a_partition_that_was_taken_away_is_not_folded() -> None:
+    async with working() as world:
+        await world.lanes.assign([1])
+        await world.feed(100)
+        await until(lambda: world.counted == world.log.end(ALERTS)[1])
+        with pytest.raises(KeyError):
+            world.lanes.position((ALERTS, 0))
+        await world.lanes.assign([0, 1])
+        assert world.lanes.position((ALERTS, 0)) == 0
+
+
+async def test_a_store_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.001)
+    async with working() as world:
+        world.store.errors = [StoreUnavailableError("away") for _ in range(5)]
+        await world.feed(50)
+        await until(lambda: world.counted == 50)
+    assert world.faults == []
+
+
+@pytest.mark.parametrize("error", [HalfLostError("torn"), ArithmeticError("a fault")])
+async def test_what_cannot_be_waited_out_is_a_fault(error: Exception) -> None:
+    async with working() as world:
+        world.store.errors = [error]
+        await world.feed(1)
+        await until(lambda: bool(world.faults))
+        assert world.faults == [error]
+
+
+async def test_a_store_that_stays_away_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.0)
+    async with working() as world:
+        world.store.errors = [StoreUnavailableError("away") for _ in range(50)]
+        await world.feed(1)
+        await until(lambda: bool(world.faults))
+
+
+async def test_whoever_brings_more_than_there_is_room_for_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 10)
+    async with working() as world:
+        world.store.gate.clear()
+        feeding = asyncio.create_task(world.feed(2_000))
+        await until(world.store.entered.is_set)
+        await asyncio.sleep(0.01)
+        assert not feeding.done()
+        world.store.gate.set()
+        await feeding
+        await until(lambda: world.counted == 2_000)
