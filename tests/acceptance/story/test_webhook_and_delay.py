@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.acceptance.story.town import Town, told, town
+from tests.acceptance.story.town import Install, Town, told, town
 from tests.builders.alertmanager import alert
 from tests.fakes.webhook import FakeWebhookReceiver
 from tests.parts.processes import wait_for
@@ -16,12 +16,12 @@ HOME = "127.0.0.0/8"
 
 
 @pytest.fixture(scope="module")
-def own_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def own_town(tmp_path_factory: pytest.TempPathFactory, install: Install) -> Iterator[Town]:
     page = yaml.safe_load(example())
     page["channels"]["webhook"] = {"allow_networks": [HOME]}
     [slow] = [rule for rule in page["rules"] if rule["id"] == "web-slow"]
     slow["publish"] = {"after": "2s"}
-    with town(tmp_path_factory.mktemp("own"), yaml.safe_dump(page)) as made:
+    with town(tmp_path_factory.mktemp("own"), yaml.safe_dump(page), install) as made:
         yield made
 
 

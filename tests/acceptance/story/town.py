@@ -5,15 +5,18 @@ Nothing here knows what should be heard: that is for the chapters to say.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.builders.alertmanager import Alert, body
 from tests.fakes.smtp import FakeSmtpServer, Mail
 from tests.parts.processes import wait_for
 from tests.parts.tocsin import Tocsin
+
+Install: TypeAlias = Callable[[Path, str, Mapping[str, str]], Tocsin]
+"""Makes an installation in a folder, of a configuration, with an environment: on one engine or the other."""
 
 READERS: dict[str, dict[str, Any]] = {
     "api-eu": {"cells": [{"component": "api", "region": "eu"}]},
@@ -130,9 +133,9 @@ def unfinished(events: Sequence[dict[str, Any]]) -> int:
 
 
 @contextmanager
-def town(folder: Path, configuration: str) -> Iterator[Town]:
+def town(folder: Path, configuration: str, install: Install) -> Iterator[Town]:
     """Run a Tocsin of this configuration, with its readers."""
-    with FakeSmtpServer() as mailbox, Tocsin(folder, configuration, {"SMTP_URL": mailbox.url}) as tocsin:
+    with FakeSmtpServer() as mailbox, install(folder, configuration, {"SMTP_URL": mailbox.url}) as tocsin:
         made = Town(tocsin, mailbox)
         made.settle()
         yield made
