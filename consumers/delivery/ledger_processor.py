@@ -125,4 +125,5 @@ LEDGER = Processor(
     tables=(TableSpec(THREADS, Thread, lazy=True, ranked=ranked), TableSpec(NOTICES, Notice, lazy=True)),
     step=step,
     prefetch=prefetch,
+    repeatable=True,
 )

@@ -10,7 +10,7 @@ from sqlite3 import Connection
 import msgspec
 
 from consumers.delivery import plans
-from consumers.delivery.subscribers import ACTIVE, PENDING, SubscriberStage
+from consumers.delivery.subscribers import SubscriberStage
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS
@@ -46,7 +46,8 @@ class PlannerStage:
                 case e.NoticePublished(notice=notice) if plans.is_planned(notice):
                     self._plan(connection, event.page, notice, out)
                 case e.SubscriberAdded() as added:
-                    self._ask(event, added, out)
+                    for data in plans.confirmation(self._subscribers.book, event, added):
+                        out.emit(data, event.occurred_at)
                 case _:
                     pass
             emitted += out.emitted
@@ -57,7 +58,7 @@ class PlannerStage:
     def committed(self) -> None: ...
 
     def _plan(self, connection: Connection, page: str, notice: Notice, out: Output) -> None:
-        planned = plans.plan(self._subscribers, page, notice, self._told_before(connection, page, notice))
+        planned = plans.plan(self._subscribers.book, page, notice, self._told_before(connection, page, notice))
         if planned.newly:
             connection.execute(
                 "insert or ignore into told_by_update (page, subject, update_id, subscribers) values (?, ?, ?, ?)",
@@ -73,9 +74,3 @@ class PlannerStage:
         )
         for (subscribers,) in rows:
             yield from _IDS.decode(subscribers)
-
-    def _ask(self, event: AnyEvent, added: e.SubscriberAdded, out: Output) -> None:
-        known = self._subscribers.subscriber(event.page, added.subscriber)
-        if known is not None and known.state in (ACTIVE, PENDING):
-            for data in plans.confirmation(event, added, self._subscribers.settings(event.page)):
-                out.emit(data, event.occurred_at)

@@ -2,26 +2,17 @@
 
 from collections.abc import Iterable
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from consumers.delivery import audience
-from consumers.delivery.audience import AudienceIndex
+from consumers.delivery.subscribers import ACTIVE, PENDING, SubscriberBook
 from schemas import events as e
-from schemas.events import AnyEvent, EventData, Notice, PageDefined
+from schemas.events import AnyEvent, EventData, Notice
 from schemas.ids import derive
 from schemas.topics import shard_of
 from schemas.vocabulary import Impact, Kind
 
 CHUNK = 1_000
-
-
-class Audience(Protocol):
-    """Subscriptions and page trees as folded up to a moment: the planner's own transaction, or a follower's last batch."""
-
-    index: AudienceIndex
-
-    def lineage(self, page: str, component: str) -> list[str]:
-        """Return ``component`` and the groups above it."""
 
 
 class Planned(NamedTuple):
@@ -36,13 +27,13 @@ def is_planned(notice: Notice) -> bool:
     return notice.kind is not Kind.CONFIRMATION
 
 
-def plan(known: Audience, page: str, notice: Notice, told: Iterable[str]) -> Planned:
+def plan(book: SubscriberBook, page: str, notice: Notice, told: Iterable[str]) -> Planned:
     """Find the audience of ``notice``; ``told`` are the ids of those who heard of its subject before.
 
     Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
     """
-    index = known.index
-    matched = index.numbers(page, audience.question(notice, lambda component: known.lineage(page, component)))
+    index = book.index
+    matched = index.numbers(page, audience.question(notice, lambda component: book.lineage(page, component)))
     again = index.wanting(page, told, notice.kind)
     # Operators who are reminded are not told of the incident by that.
     newly = index.ids(page, matched - again) if notice.kind is not Kind.REMINDER else []
@@ -66,9 +57,11 @@ def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[
     return plans
 
 
-def confirmation(event: AnyEvent, added: e.SubscriberAdded, settings: PageDefined | None) -> list[EventData]:
-    """Return what asks a new subscriber to confirm: the notice and its plan; nothing on a page that is not defined."""
-    if added.confirmed or settings is None:
+def confirmation(book: SubscriberBook, event: AnyEvent, added: e.SubscriberAdded) -> list[EventData]:
+    """Return what asks a new subscriber to confirm: the notice and its plan. Nothing on a page that is not defined."""
+    settings = book.settings(event.page)
+    known = book.subscriber(event.page, added.subscriber)
+    if added.confirmed or settings is None or known is None or known.state not in (ACTIVE, PENDING):
         return []
     notice = Notice(
         kind=Kind.CONFIRMATION,

@@ -12,7 +12,7 @@ from consumers.delivery import audience
 from consumers.delivery.audience import Question, Reached
 from consumers.delivery.channel import Channel, Endpoint
 from consumers.delivery.queue import DeliveryQueue, Entry
-from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS, Subscriber, SubscriberStage
+from consumers.delivery.subscribers import ACTIVE, Subscriber, SubscriberBook
 from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
 from schemas.events import Cell
 from schemas.vocabulary import Impact, Kind, NotificationState
@@ -44,7 +44,7 @@ class Addresses:
 class AudienceReport:
     """Answers who would be told, from the deciding code itself."""
 
-    def __init__(self, subscribers: SubscriberStage, addresses: Addresses) -> None:
+    def __init__(self, subscribers: SubscriberBook, addresses: Addresses) -> None:
         self._subscribers = subscribers
         self._addresses = addresses
 
@@ -76,7 +76,7 @@ class AudienceReport:
 class DeliveryReport:
     """Lists what became of an incident's notifications."""
 
-    def __init__(self, queue: DeliveryQueue, subscribers: SubscriberStage, addresses: Addresses) -> None:
+    def __init__(self, queue: DeliveryQueue, subscribers: SubscriberBook, addresses: Addresses) -> None:
         self._queue = queue
         self._subscribers = subscribers
         self._addresses = addresses
@@ -104,13 +104,13 @@ class DeliveryReport:
 class SubscriberReport:
     """Lists who subscribed."""
 
-    def __init__(self, subscribers: SubscriberStage, addresses: Addresses) -> None:
+    def __init__(self, subscribers: SubscriberBook, addresses: Addresses) -> None:
         self._subscribers = subscribers
         self._addresses = addresses
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
         """Return subscribers behind a cursor in the order of their ids."""
-        rows = self._subscribers.tables[SUBSCRIBERS].rows(page)
+        rows = self._subscribers.subscribers(page)
         ids = sorted(key for key in rows if after is None or key > after)
         more = ids[limit - 1] if len(ids) > limit else None
         return [self._row(rows[key]) for key in ids[:limit]], more

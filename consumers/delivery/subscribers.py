@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from schemas import events as e
 from schemas.events import AnyEvent, Filter, Micros, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
 from streams.domain.processor import Output, Processor
-from streams.domain.state import State, TableSpec
+from streams.domain.state import MemoryTable, State, TableSpec, memory_state
 from streams.runtime.stage import FoldStage
 
 SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
@@ -105,54 +106,81 @@ _OF_SUBSCRIBERS = (
 )  # fmt: skip
 
 
-class SubscriberStage(FoldStage):
-    """The fold, with an index over it that follows every step: the planner asks it within the same transaction."""
+class SubscriberBook:
+    """The tables of the fold, read, with an index over them that is told of every change. It folds nothing."""
 
     def __init__(self) -> None:
-        super().__init__(PROCESSOR)
         self.index = AudienceIndex()
+        self._tables: Mapping[str, MemoryTable[Any]] = memory_state(PROCESSOR.tables)
 
-    def load(self, connection: Connection) -> None:
-        super().load(connection)
+    def load(self, tables: Mapping[str, MemoryTable[Any]]) -> None:
+        """Read ``tables`` from now on, and build the index over them anew."""
+        self._tables = tables
         self.index = AudienceIndex()
-        table = self.tables[SUBSCRIBERS]
+        table = tables[SUBSCRIBERS]
         for page in table.pages():
-            for key in table.rows(page):
-                self._index(page, key, None)
+            for key, known in table.items(page):
+                self.changed(page, key, None, known)
 
-    def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
-        before = {
-            (event.page, event.data.subscriber): self._wanted(event.page, event.data.subscriber)
-            for event in events
-            if isinstance(event.data, _OF_SUBSCRIBERS)
-        }
-        emitted = super().run(connection, events)
-        for (page, key), wanted in before.items():
-            self._index(page, key, wanted)
-        return emitted
-
-    def _index(self, page: str, key: str, before: Filter | None) -> None:
-        known = self.subscriber(page, key)
+    def changed(self, page: str, key: str, before: Subscriber | None, after: Subscriber | None) -> None:
+        """Follow a change of one subscriber."""
+        known = after or before
         if known is not None:
-            self.index.set(page, key, known.channel, self._wanted(page, key), before)
-
-    def _wanted(self, page: str, key: str) -> Filter | None:
-        known = self.subscriber(page, key)
-        return known.filter if known is not None and known.state == ACTIVE else None
+            self.index.set(page, key, known.channel, _wanted(after), _wanted(before))
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far."""
-        found: Subscriber | None = self.tables[SUBSCRIBERS].get(page, key)
+        found: Subscriber | None = self._tables[SUBSCRIBERS].get(page, key)
         return found
+
+    def subscribers(self, page: str) -> dict[str, Subscriber]:
+        """Return a copy of a page's subscribers by id; may be asked from any thread."""
+        return self._tables[SUBSCRIBERS].rows(page)
 
     def lineage(self, page: str, component: str) -> list[str]:
         """Return ``component`` and the groups above it."""
         found = [component]
-        while (parent := self.tables[PARENTS].get(page, found[-1])) and parent not in found:
+        while (parent := self._tables[PARENTS].get(page, found[-1])) and parent not in found:
             found.append(parent)
         return found
 
     def settings(self, page: str) -> PageDefined | None:
         """Return the page's settings."""
-        found: PageDefined | None = self.tables[SETTINGS].get(page, "")
+        found: PageDefined | None = self._tables[SETTINGS].get(page, "")
         return found
+
+
+def _wanted(known: Subscriber | None) -> Filter | None:
+    return known.filter if known is not None and known.state == ACTIVE else None
+
+
+class SubscriberStage(FoldStage):
+    """The fold, and a book of it that follows every step: the planner asks it within the same transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(PROCESSOR)
+        self.book = SubscriberBook()
+
+    def load(self, connection: Connection) -> None:
+        super().load(connection)
+        self.book.load(self.tables)
+
+    def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        before = {
+            (event.page, event.data.subscriber): self.subscriber(event.page, event.data.subscriber)
+            for event in events
+            if isinstance(event.data, _OF_SUBSCRIBERS)
+        }
+        emitted = super().run(connection, events)
+        for (page, key), known in before.items():
+            self.book.changed(page, key, known, self.subscriber(page, key))
+        return emitted
+
+    @property
+    def index(self) -> AudienceIndex:
+        """The index over all that is folded."""
+        return self.book.index
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber as folded so far."""
+        return self.book.subscriber(page, key)

@@ -76,6 +76,9 @@ class Processor(msgspec.Struct, frozen=True):
     ``types`` are the events it wants: a driver need not decode the others. State is kept by page or by key of the
     topics it reads, so that what one partition's events touch no other partition's events touch. Timers come back on
     the first topic, under ``timer_key(page, timer)``.
+
+    ``repeatable`` says that an emission that comes twice is folded as one by what it says, and must be: its cause was
+    decided by more than its own state (an audience), and a second run, after a worker died, may emit something else.
     """
 
     name: str
@@ -85,3 +88,4 @@ class Processor(msgspec.Struct, frozen=True):
     step: Step
     prefetch: Callable[[AnyEvent], Iterable[tuple[str, str, str]]] | None = None
     timer_key: Callable[[str, str], str] = page_key
+    repeatable: bool = False

@@ -211,7 +211,8 @@ class PartitionFold:
         came_from = origins.parse(message.origin) if message.origin else None
         if came_from is not None and not state.origins.is_new(place[0], came_from):
             self.repeated += 1
-            return []
+            if not self.processor.repeatable or came_from.imported:
+                return []
         data = event.data
         if isinstance(data, TimerFired):
             if data.processor != self.processor.name:

@@ -1,0 +1,141 @@
+"""The distributed engine's planners: pure folds but for the audience, which each process follows by itself.
+
+Subscriptions lie in partitions of their own, so a planner reads them off the log: it waits until it has followed them up to
+the end that they have when it meets a notice. Who is told is decided in ``plans``, and the plan is the record.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from consumers.delivery import plans
+from consumers.delivery.subscribers import PROCESSOR as SUBSCRIPTION_FOLD
+from consumers.delivery.subscribers import SUBSCRIBERS, SubscriberBook
+from schemas import events as e
+from schemas.events import AnyEvent, Notice
+from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, shard_of
+from streams.domain.processor import Output, Processor
+from streams.domain.state import State, TableSpec
+from streams.log.port import LogUnavailableError, Positions
+from streams.runtime.follower import Follower, FollowerStoppedError, Tables
+
+SUBJECTS, TOLD = "subjects", "told"
+_WAIT_SECONDS = 5.0
+
+
+class Audience(Protocol):
+    """Whoever subscribed, as known to this process."""
+
+    def as_of_now(self) -> AbstractContextManager[SubscriberBook]:
+        """Give a book that knows of all that lay on the log when this was called; it does not change within.
+
+        Blocks until it does. Raises LogUnavailableError where that takes too long: then it is asked again.
+        """
+
+
+class FollowedAudience:
+    """An ``Audience`` that a follower of the subscribers' processor keeps; ``ends`` asks the log how far it reaches.
+
+    The follower is to be made with ``on_load=audience.load`` and ``on_batch=audience.follow``.
+    """
+
+    def __init__(self, ends: Callable[[str], Mapping[int, int]]) -> None:
+        self.book = SubscriberBook()
+        self._ends = ends
+        self._follower: Follower | None = None
+
+    def attach(self, follower: Follower) -> None:
+        """Name the follower; before the first question."""
+        self._follower = follower
+
+    def load(self, tables: Tables) -> None:
+        """Begin with a snapshot."""
+        self.book.load(tables)
+
+    def follow(self, tables: Tables, pages: set[str]) -> None:
+        """Take what a batch changed."""
+        for (page, key), (before, after) in tables[SUBSCRIBERS].changed().items():
+            self.book.changed(page, key, before, after)
+
+    @contextmanager
+    def as_of_now(self) -> Iterator[SubscriberBook]:
+        follower = self._follower
+        if follower is None:
+            raise LogUnavailableError("subscriptions are not followed yet")
+        ends: Positions = {
+            (topic, partition): end
+            for topic in SUBSCRIPTION_FOLD.topics
+            for partition, end in self._ends(topic).items()
+        }
+        try:
+            reached = follower.wait_for(ends, _WAIT_SECONDS)
+        except FollowerStoppedError as error:
+            raise LogUnavailableError("subscriptions are not followed any more") from error
+        if not reached:
+            raise LogUnavailableError("subscriptions are not followed to their end yet")
+        with follower.still():
+            yield self.book
+
+
+def planner(audience: Audience) -> Processor:
+    """Return the processor that plans notices; it remembers by subject who was told."""
+
+    def step(state: State, event: AnyEvent, out: Output) -> None:
+        match event.data:
+            case e.NoticePublished(notice=notice) if plans.is_planned(notice):
+                with audience.as_of_now() as book:
+                    planned = plans.plan(book, event.page, notice, _told(state, event.page, notice))
+                _remember(state, event.page, notice, planned.newly)
+                for each in planned.plans:
+                    out.emit(each, event.occurred_at)
+            case _:
+                out.ignore("nothing to plan")
+
+    return Processor(
+        name="planner",
+        topics=(NOTIFICATIONS.name,),
+        types=frozenset({"NoticePublished"}),
+        tables=(TableSpec(SUBJECTS, tuple[str, ...], lazy=True), TableSpec(TOLD, tuple[str, ...], lazy=True)),
+        step=step,
+        prefetch=_subject_of,
+    )
+
+
+def asker(audience: Audience) -> Processor:
+    """Return the processor that asks new subscribers to confirm: they lie under keys of their own, so does it."""
+
+    def step(state: State, event: AnyEvent, out: Output) -> None:
+        assert not state, "it remembers nothing"
+        match event.data:
+            case e.SubscriberAdded(confirmed=False) as added:
+                with audience.as_of_now() as book:
+                    asked = plans.confirmation(book, event, added)
+                for data in asked:
+                    out.emit(data, event.occurred_at)
+            case _:
+                out.ignore("nothing to ask")
+
+    return Processor("asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step)
+
+
+def _subject_of(event: AnyEvent) -> Iterator[tuple[str, str, str]]:
+    if isinstance(event.data, e.NoticePublished):
+        yield SUBJECTS, event.page, event.data.notice.subject_id
+
+
+def _told(state: State, page: str, notice: Notice) -> Iterator[str]:
+    for row in state[SUBJECTS].get(page, notice.subject_id) or ():
+        yield from state[TOLD].get(page, row) or ()
+
+
+def _remember(state: State, page: str, notice: Notice, newly: list[str]) -> None:
+    """Note who heard of the subject, a row for each shard: a million ids are too many for one."""
+    by_shard: dict[int, list[str]] = {}
+    for one in newly:
+        by_shard.setdefault(shard_of(one), []).append(one)
+    rows = {f"{notice.subject_id}/{notice.update}/{shard}": tuple(ids) for shard, ids in sorted(by_shard.items())}
+    known: tuple[str, ...] = state[SUBJECTS].get(page, notice.subject_id) or ()
+    if rows and not rows.keys() <= set(known):
+        for row, ids in rows.items():
+            state[TOLD].put(page, row, ids)
+        state[SUBJECTS].put(page, notice.subject_id, (*known, *(row for row in rows if row not in known)))
