@@ -4,12 +4,10 @@ It looks like ``Tocsin`` to a test. The distributed engine answers a monitor bef
 write here returns once all of them have: what a test reads next is what it would read of the embedded engine.
 """
 
-import os
 import re
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import yaml
@@ -18,9 +16,11 @@ from schemas.ids import random_id
 from tests.parts.processes import PATIENCE, answers, free_port, wait_for
 from tests.parts.tocsin import COMMAND, Program, Tocsin
 
-API, STREAMS = ("api",), ("streams",)
-CHANNELS = (("delivery", "email"), ("delivery", "webhook"))
-ROLES = (STREAMS, *CHANNELS, API)
+Role: TypeAlias = tuple[str, ...]
+API: Role = ("api",)
+STREAMS: Role = ("streams",)
+CHANNELS: tuple[Role, ...] = (("delivery", "email"), ("delivery", "webhook"))
+ROLES: tuple[Role, ...] = (STREAMS, *CHANNELS, API)
 _LAG = re.compile(r'^tocsin_stage_lag_records\{stage="[^"]*"\} (\S+)$', re.MULTILINE)
 
 
@@ -34,8 +34,8 @@ class Fleet(Tocsin):
         page["engine"] = {"kafka": servers, "redis": redis, "namespace": f"{random_id()}."}
         secret = {"TOCSIN_MASTER_KEY": random_id() + random_id()}
         super().__init__(folder, yaml.safe_dump(page), {**(environment or {}), **secret})
-        self._ports = {role: self.port if role == API else free_port() for role in ROLES}
-        self._workers: dict[tuple[str, ...], Program] = {}
+        self._ports: dict[Role, int] = {role: self.port if role == API else free_port() for role in ROLES}
+        self._workers: dict[Role, Program] = {}
 
     # --- its life ---
 
@@ -51,19 +51,19 @@ class Fleet(Tocsin):
             wait_for(f"{role} is ready", lambda role=role, port=port: self._role_is_ready(role, port))  # type: ignore[misc]
         self.settle()
 
-    def _start(self, role: tuple[str, ...], environment: Mapping[str, str]) -> Program:
-        command = [COMMAND, "worker", *role, "--config", self._config, "--port", str(self._ports[role])]
+    def _start(self, role: Role, environment: Mapping[str, str]) -> Program:
+        command: Sequence[str | Path] = [COMMAND, "worker", *role, "--config", self._config, "--port", str(self._ports[role])]
         return self._spawn(command, {**self._environment, **environment}, self._log_of(role))
 
-    def _role_is_ready(self, role: tuple[str, ...], port: int) -> bool:
+    def _role_is_ready(self, role: Role, port: int) -> bool:
         if self._workers[role].poll() is not None:
             raise AssertionError(f"{role} ended before it was ready:\n{self._tail(role)}")
         return answers(f"http://127.0.0.1:{port}/readyz")
 
-    def _log_of(self, role: tuple[str, ...]) -> Path:
+    def _log_of(self, role: Role) -> Path:
         return self.folder / f"{'-'.join(role)}.{self._lives}.log"
 
-    def _tail(self, role: tuple[str, ...]) -> str:
+    def _tail(self, role: Role) -> str:
         return "\n".join(self._log_of(role).read_text("utf-8", "replace").splitlines()[-40:])
 
     def printed(self) -> str:

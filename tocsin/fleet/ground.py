@@ -49,7 +49,7 @@ class Ground:
                     ),
                 )
             )
-        except BaseException:
+        except BaseException:  # an interrupt, too, leaves nothing open
             self.close()
             raise
 
