@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from consumers.projection.board import STATUS
+from schemas.codec import MalformedRecordError, UnknownSchemaError
 from schemas.events import Micros, TimerFired
 from streams.domain.processor import Unheard
 from streams.domain.state import MemoryTable, memory_state
 from streams.log.origin import parse
-from streams.log.port import EventLog, Stored, TopicPartition, event_of
+from streams.log.port import EventLog, LogCorruptError, Stored, TopicPartition, event_of
 from streams.runtime.origins import Origins
 
 _READ = 2_000
@@ -26,7 +27,7 @@ class FoldedPages(msgspec.Struct, frozen=True):
 def fold_pages(log: EventLog, until: Micros | None, progress: Callable[[int], None]) -> FoldedPages:
     """Fold all partitions that pages lie in; only records with ``recorded_at <= until`` count.
 
-    Raises LogUnavailableError, and the errors of the codec for an event that cannot be read.
+    Raises LogUnavailableError, and LogCorruptError for an event that cannot be read.
     """
     tables = memory_state(STATUS.tables)
     events = 0
@@ -49,6 +50,9 @@ def _step(tables: Mapping[str, MemoryTable[Any]], place: TopicPartition, origins
         return
     if stored.record.type not in STATUS.types:
         return
-    event = event_of(stored.record)
+    try:
+        event = event_of(stored.record)
+    except (MalformedRecordError, UnknownSchemaError) as error:
+        raise LogCorruptError(f"{stored.place}: {error}") from error
     if not isinstance(event.data, TimerFired) or event.data.processor == STATUS.name:
         STATUS.step(tables, event, Unheard(event))

@@ -4,19 +4,21 @@ import os
 import sqlite3
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from streams.log.port import LogError, Stored
+from streams.log.port import EventLog, LogError, Stored
 from streams.log.sqlite import SqliteEventLog
-from tocsin.cli.datafolder import DEFAULT_DATA, Bar, DataOption, last_offset, printable, reading
+from tocsin.cli.datafolder import DEFAULT_DATA, Bar, DataOption, last_offset, printable
+from tocsin.cli.engines import ConfigOption, EngineOption, chosen, reading_log
 from tocsin.cli.failures import FailedError, exists
+from tocsin.cli.tailing import Line, last_lines, lines_after
 
 app = typer.Typer(no_args_is_help=True, help="Show, verify, export and import the log.")
-_CHUNK = 500
 _POLL_SECONDS = 0.25
 _LINES = 20
 _NEVER = threading.Event()
@@ -37,15 +39,17 @@ def tail(
         typer.Option("--from", metavar="CURSOR", help="Begin behind the event that --json shows with it; 0: all."),
     ] = None,
     lines: Annotated[int, typer.Option("--lines", min=0, help="Without --from: how many of the newest.")] = _LINES,
+    engine: EngineOption = None,
+    config: ConfigOption = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what is appended, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
 ) -> None:
     """Print the log's events, oldest first: the newest, or all from a cursor on."""
     wanted = _known_types(types)
-    with reading(data) as log:
-        cursor = _newest(log, wanted, lines) if start is None else start
+    with reading_log(data, chosen(engine, config)) as log:
         try:
+            cursor = _print_last(log, wanted, lines, as_json=as_json) if start is None else start
             while True:
                 cursor = _print_from(log, cursor, wanted, as_json=as_json)
                 if not follow:
@@ -58,13 +62,19 @@ def tail(
 
 
 @app.command("export")
-def export_command(file: FileArgument, data: DataOption = DEFAULT_DATA) -> None:
+def export_command(
+    file: FileArgument, data: DataOption = DEFAULT_DATA, engine: EngineOption = None, config: ConfigOption = None
+) -> None:
     """Write the whole log to an Avro container file; one that exists is replaced once the new one is whole."""
     from streams.log.container import export_log  # noqa: PLC0415 -- other commands start without Avro
 
     unfinished = file.with_name(f"{file.name}.partial")
     try:
-        with reading(data) as log, unfinished.open("wb") as out, Bar("exporting", last_offset(log)) as bar:
+        with (
+            reading_log(data, chosen(engine, config), chained=True) as log,
+            unfinished.open("wb") as out,
+            Bar("exporting", _size(log)) as bar,
+        ):
             count = export_log(log, out, progress=bar)
             out.flush()
             os.fsync(out.fileno())
@@ -102,22 +112,37 @@ def import_command(
 def verify(
     data: DataOption = DEFAULT_DATA,
     known_head: Annotated[
-        str | None, typer.Option("--head", metavar="HASH", help="A head noted earlier: OFFSET-HASH, or the hash alone.")
+        str | None, typer.Option("--head", metavar="HASH", help="A head noted earlier, or its hash alone.")
     ] = None,
+    engine: EngineOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Walk the log: chain, columns, places, positions; print its head, or exit with 1 and where it breaks."""
-    from consumers.audit.stages import processors  # noqa: PLC0415 -- as above
-    from consumers.audit.verify import noted  # noqa: PLC0415 -- as above
-    from consumers.audit.verify import verify as verify_log  # noqa: PLC0415 -- as above
+    with reading_log(data, chosen(engine, config)) as log, Bar("verifying", _size(log)) as bar:
+        try:
+            events, partitions, head = _verified(log, known_head, bar)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--head") from error
+    print(f"verified {events} events in {partitions} partitions")
+    print(f"head {head}")
 
-    try:
-        expected = None if known_head is None else noted(known_head)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--head") from error
-    with reading(data) as log, Bar("verifying", last_offset(log)) as bar:
-        found = verify_log(log, processors(), known_head=expected, progress=bar)
-    print(f"verified {found.events} events in {found.partitions} partitions")
-    print(f"head {found.head}")
+
+def _verified(log: EventLog, known_head: str | None, bar: Bar) -> tuple[int, int, str]:
+    from consumers.audit import fleet_verify, verify  # noqa: PLC0415 -- as above
+    from consumers.audit.stages import processors  # noqa: PLC0415 -- as above
+
+    if isinstance(log, SqliteEventLog):
+        expected = None if known_head is None else verify.noted(known_head)
+        found = verify.verify(log, processors(), known_head=expected, progress=bar)
+        return found.events, found.partitions, found.head
+    noted = None if known_head is None else fleet_verify.noted(known_head)
+    parts = fleet_verify.verify(log, processors(), known_head=noted, progress=bar)
+    return parts.events, parts.partitions, parts.head
+
+
+def _size(log: EventLog) -> int | None:
+    """Return how many events there are, where that is known at once."""
+    return last_offset(log) if isinstance(log, SqliteEventLog) else None
 
 
 def _known_types(types: list[str] | None) -> frozenset[str] | None:
@@ -129,36 +154,34 @@ def _known_types(types: list[str] | None) -> frozenset[str] | None:
     return frozenset(types) if types else None
 
 
-def _newest(log: SqliteEventLog, wanted: frozenset[str] | None, lines: int) -> str:
-    """Return the cursor before the last ``lines`` events of the wanted types."""
-    if not lines:
-        return str(last_offset(log) + 1)
-    types = msgspec.json.encode(sorted(wanted or ())).decode()
-    statement = (
-        "select min(seq) from (select seq from log"
-        " where ? or type in (select value from json_each(?)) order by seq desc limit ?)"
-    )
-    (found,) = log.query(statement, (wanted is None, types, lines))[0]
-    return str(found or 0)
+def _print_last(log: EventLog, wanted: frozenset[str] | None, lines: int, *, as_json: bool) -> str | None:
+    found, cursor = last_lines(log, wanted, lines)
+    _print(found, wanted, as_json=as_json)
+    return cursor
 
 
-def _print_from(log: SqliteEventLog, cursor: str, wanted: frozenset[str] | None, *, as_json: bool) -> str:
-    from consumers.audit.events import item_of  # noqa: PLC0415 -- as above
-
+def _print_from(log: EventLog, cursor: str | None, wanted: frozenset[str] | None, *, as_json: bool) -> str:
     while True:
-        found, cursor = log.scan(cursor, _CHUNK)
-        for stored in found:
-            if wanted is None or stored.record.type in wanted:
-                item = item_of(stored)
-                print(_json_line(stored, item) if as_json else _line(stored, item))
-        sys.stdout.flush()
+        found, cursor = lines_after(log, cursor)
+        _print(found, wanted, as_json=as_json)
         if not found:
             return cursor
 
 
-def _json_line(stored: Stored, item: dict[str, Any]) -> str:
+def _print(lines: Sequence[Line], wanted: frozenset[str] | None, *, as_json: bool) -> None:
+    from consumers.audit.events import item_of  # noqa: PLC0415 -- as above
+
+    for line in lines:
+        if wanted is None or line.stored.record.type in wanted:
+            item = item_of(line.stored)
+            print(_json_line(line, item) if as_json else _line(line.stored, item))
+    sys.stdout.flush()
+
+
+def _json_line(line: Line, item: dict[str, Any]) -> str:
+    stored = line.stored
     place = {"partition": stored.partition, "offset": stored.offset, "key": stored.record.key}
-    return msgspec.json.encode({"cursor": str(stored.offset + 1), **item, **place}).decode()
+    return msgspec.json.encode({"cursor": line.cursor, **item, **place}).decode()
 
 
 def _line(stored: Stored, item: dict[str, Any]) -> str:

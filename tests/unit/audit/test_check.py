@@ -26,6 +26,7 @@ COLUMNS = {
     "state": ("stage", "tbl", "page", "key", "value"),
     "timers": ("stage", "page", "timer", "due"),
     "notices": ("update_id", "page", "subject", "kind", "notice"),
+    "updates": ("subject", "update_id"),
     "ledger": (
         "seq", "notification", "page", "subject", "update_id", "subscriber", "channel", "shard", "state", "reason",
         "worker", "attempts", "at", "due",
