@@ -444,13 +444,14 @@ def _ranked(state: State, event: AnyEvent, out: Output) -> None:
 def test_rankings_follow_their_rows() -> None:
     spec = TableSpec("rows", int, ranked=lambda key, value: [("odd" if value % 2 else "even", value)])
     processor = Processor("ranked", (ALERTS,), COUNTING.types, (spec,), _ranked)
-    world = World([alert(number) for number in (1, 12, 23, 2, 13, 3, 20, 11, 10)])
+    world = World([alert(number) for number in (1, 12, 23, 2, 13, 3, 20, 11, 10, 4, 30)])
     worker = world.worker(processor)
     expected: dict[int, tuple[list[str], list[str]]] = {
         3: (["k/0", "k/2"], ["k/1"]),
         5: (["k/1", "k/2"], ["k/0"]),
         7: (["k/1", "k/0"], []),
         9: (["k/0"], []),
+        11: ([], []),  # from odd to even to nothing in one batch
     }
     for end, (odd, even) in expected.items():
         worker.fold(HERE, world.messages(HERE)[:end])
