@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from consumers.delivery import ledger_processor as ledger
 from consumers.delivery.ledger_processor import LEDGER, NOTICES, THREADS
@@ -14,10 +14,22 @@ from schemas.topics import partition_of
 from schemas.vocabulary import NotificationState as State
 from streams.domain.state import TableSpec
 from streams.runtime.partition_state import decoded, page_and_key
-from streams.runtime.state_store import Row, StateStore
+from streams.runtime.state_store import Row
 
 _MORE = 2
 _SPECS: dict[str, TableSpec] = {spec.name: spec for spec in LEDGER.tables}
+
+
+class Rows(Protocol):
+    """The part of ``StateStore`` that the queue reads."""
+
+    def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
+        """Return those of the rows that exist."""
+
+    def ranked(
+        self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
+    ) -> list[tuple[str, int]]:
+        """Return members with their scores in ascending order of (score, member), none above ``upto``."""
 
 
 class _Found(NamedTuple):
@@ -35,7 +47,7 @@ class FleetQueue:
     A call makes one or two round trips for each partition that it looks at.
     """
 
-    def __init__(self, store: StateStore, partitions: int) -> None:
+    def __init__(self, store: Rows, partitions: int) -> None:
         self._store = store
         self._partitions = partitions
         self._notices = Notices()

@@ -1,0 +1,195 @@
+"""What every delivery queue promises, over each engine's ledger."""
+
+import pytest
+
+from consumers.delivery.queue import Holding, Overtaken, Share
+from schemas.topics import NOTIFICATIONS, SHARDS, shard_of
+from schemas.vocabulary import NotificationState as State
+from tests.contract.queue.town import ANN, BEN, EVE, MAIL, PAGE, Town, ids, told
+
+MANY = 600
+
+
+def test_what_is_planned_is_next_for_its_channel_and_says_all_of_itself(town: Town) -> None:
+    town.plan("u1", ANN)
+    town.plan("u1", BEN, channel="webhook", published=False)
+    [entry] = town.queue.next(MAIL, town.now, 10)
+    assert (entry.notification, entry.page, entry.subject, entry.update) == (told("u1", ANN), PAGE, "outage", "u1")
+    assert (entry.subscriber, entry.channel, entry.shard) == (ANN, MAIL, shard_of(ANN))
+    assert (entry.state, entry.worker, entry.attempts) == ("planned", "", 0)
+    assert town.next(channel="webhook") == [told("u1", BEN)]
+    assert town.next(channel="smoke") == []
+
+
+def test_the_longest_due_comes_first_and_no_more_than_asked_for(town: Town) -> None:
+    town.plan("u1", EVE, subject="first")
+    town.plan("u2", ANN, subject="second")
+    town.plan("u3", BEN, subject="third")
+    assert town.next(2) == [told("u1", EVE, "first"), told("u2", ANN, "second")]
+    assert town.queue.next(MAIL, 0, 10) == []
+
+
+def test_a_claim_takes_it_away_and_the_first_one_holds_it(town: Town) -> None:
+    town.plan("u1", ANN, BEN)
+    entries = town.queue.next(MAIL, town.now, 10)
+    town.claim(told("u1", ANN), worker="first")
+    town.claim(told("u1", ANN), told("u1", BEN), worker="second")
+    assert town.next() == []
+    assert town.queue.held_by("first", entries).mine == {told("u1", ANN)}
+    assert town.queue.held_by("second", entries).mine == {told("u1", BEN)}
+    assert town.queue.held_by("third", entries) == Holding(frozenset(), frozenset())
+    found = town.queue.claimed(MAIL, 10)
+    assert {(entry.notification, entry.worker, entry.attempts) for entry in found} == {
+        (told("u1", ANN), "first", 1),
+        (told("u1", BEN), "second", 1),
+    }
+    assert town.queue.claimed("webhook", 10) == []
+    assert len(town.queue.claimed(MAIL, 1)) == 1
+
+
+@pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SUPPRESSED])
+def test_what_ended_is_nobodys_any_more(town: Town, state: State) -> None:
+    town.plan("u1", ANN)
+    [entry] = town.queue.next(MAIL, town.now, 10)
+    town.claim(entry.notification)
+    town.end(entry.notification, state)
+    assert (town.next(), town.queue.claimed(MAIL, 10), town.queue.due_at(MAIL)) == ([], [], None)
+    assert not town.queue.held_by("worker", [entry]).mine
+
+
+def test_a_retry_waits_for_its_time(town: Town) -> None:
+    town.plan("u1", ANN)
+    town.claim(told("u1", ANN))
+    town.end(told("u1", ANN), State.PLANNED, retry_at=5_000)
+    ended = town.now
+    assert town.next() == []
+    assert town.queue.due_at(MAIL) == 5_000
+    assert town.queue.oldest_unsent(MAIL) == ended
+    assert ids(town.queue.next(MAIL, 5_000, 10)) == [told("u1", ANN)]
+
+
+def test_only_the_newest_of_a_subject_is_next_and_the_older_ones_are_overtaken(town: Town) -> None:
+    town.plan("u1", ANN, BEN)
+    town.plan("u2", ANN)
+    assert set(town.next()) == {told("u2", ANN), told("u1", BEN)}
+    [overtaken] = town.queue.overtaken(MAIL, 10)
+    assert (overtaken.entry.notification, overtaken.by) == (told("u1", ANN), "u2")
+    town.plan("u3", ANN)
+    assert {(each.entry.notification, each.by) for each in town.queue.overtaken(MAIL, 10)} == {
+        (told("u1", ANN), "u3"),
+        (told("u2", ANN), "u3"),
+    }
+    for update in ("u1", "u2"):
+        town.end(told(update, ANN), State.SUPERSEDED)
+    assert town.queue.overtaken(MAIL, 10) == []
+    assert set(town.next()) == {told("u3", ANN), told("u1", BEN)}
+
+
+def test_what_is_overtaken_while_it_waits_to_be_tried_again_is_not_tried_again(town: Town) -> None:
+    town.plan("u1", ANN)
+    town.claim(told("u1", ANN))
+    town.plan("u2", ANN)
+    assert town.next() == []
+    town.end(told("u1", ANN), State.IN_DOUBT, retry_at=2_000)
+    assert [(each.entry.state, each.by) for each in town.queue.overtaken(MAIL, 10)] == [("in_doubt", "u2")]
+    assert ids(town.queue.next(MAIL, 10_000, 10)) == [told("u2", ANN)]
+
+
+def test_nothing_overtakes_what_is_in_somebodys_hands(town: Town) -> None:
+    town.plan("u1", ANN)
+    town.claim(told("u1", ANN))
+    town.plan("u2", ANN)
+    town.plan("u3", ANN, subject="another")
+    assert town.next() == [told("u3", ANN, "another")]
+    town.end(told("u1", ANN), State.SENT)
+    assert set(town.next()) == {told("u2", ANN), told("u3", ANN, "another")}
+
+
+def test_a_claim_of_what_is_overtaken_or_has_a_sibling_in_hand_is_blocked(town: Town) -> None:
+    town.plan("u1", ANN)
+    [first] = town.queue.next(MAIL, town.now, 10)
+    town.plan("u2", ANN)
+    [second] = town.queue.next(MAIL, town.now, 10)
+    town.claim(first.notification, worker="late")
+    assert town.queue.held_by("late", [first]) == Holding(frozenset(), frozenset({first.notification}))
+    town.claim(second.notification, worker="quick")
+    assert town.queue.held_by("quick", [second]) == Holding(frozenset(), frozenset({second.notification}))
+    town.end(first.notification, State.PLANNED, retry_at=town.now, worker="late")
+    assert town.queue.held_by("quick", [second]) == Holding(frozenset({second.notification}), frozenset())
+    assert [each.entry.notification for each in town.queue.overtaken(MAIL, 10)] == [first.notification]
+
+
+@pytest.mark.parametrize(
+    ("state", "never"),
+    [(State.SENT, False), (State.IN_DOUBT, False), (State.FAILED, True), (State.SUPPRESSED, True)],
+)
+def test_whether_anything_of_a_subject_ever_left(town: Town, state: State, never: bool) -> None:
+    town.plan("u1", ANN)
+    [first] = town.queue.next(MAIL, town.now, 10)
+    assert not town.queue.never_left(first), "there was nothing before"
+    town.claim(first.notification)
+    town.end(first.notification, state)
+    town.plan("u2", ANN)
+    town.plan("u9", ANN, subject="another")
+    second, another = town.queue.next(MAIL, town.now, 10)
+    assert town.queue.never_left(second) == never
+    assert not town.queue.never_left(another)
+
+
+def test_a_notice_is_found_by_its_entry(town: Town) -> None:
+    town.plan("u1", ANN)
+    [entry] = town.queue.next(MAIL, town.now, 10)
+    assert town.queue.notice(entry).update == "u1"
+
+
+def test_senders_part_the_work_between_them(town: Town) -> None:
+    people = [f"{number * 4:02x}{number:030x}" for number in range(SHARDS)]
+    town.plan("u1", *people)
+    for count in (2, 3, NOTIFICATIONS.partitions + 3):
+        parts = [ids(town.queue.next(MAIL, town.now, 1_000, Share(index, count))) for index in range(count)]
+        assert set().union(*parts) == {told("u1", one) for one in people}
+        if sum(map(len, parts)) != len(people):  # one process alone parts nothing
+            assert all(part == parts[0] for part in parts)
+
+
+def test_of_a_million_only_a_few_are_looked_at(town: Town) -> None:
+    """Most of them are overtaken: they must not be walked through to find those that are not."""
+    people = [f"{number:032x}" for number in range(MANY)]
+    town.plan("u1", *people)
+    town.plan("u2", *people)
+    town.plan("u3", *people[:3])
+    before = town.ledger.reads
+    assert len(town.next(4)) == 4
+    few = town.ledger.reads - before
+    assert few < MANY / 4
+    before = town.ledger.reads
+    overtaken: list[Overtaken] = town.queue.overtaken(MAIL, 4)
+    assert len(overtaken) == 4
+    assert town.ledger.reads - before < MANY / 4
+
+
+def test_what_became_of_a_subject_is_listed_page_by_page(town: Town) -> None:
+    people = sorted((ANN, BEN, EVE))
+    town.plan("u1", *people)
+    town.plan("u2", *people, channel=MAIL)
+    town.plan("u3", ANN, subject="another")
+    town.plan("u1", EVE, page="globex")
+    town.claim(told("u2", ANN))
+    found, cursor = town.queue.of_subject(PAGE, "outage", None, 2)
+    assert len(found) == 2
+    while cursor is not None:
+        more, cursor = town.queue.of_subject(PAGE, "outage", cursor, 2)
+        assert len(more) <= 2
+        found += more
+    assert sorted(ids(found)) == sorted(told(update, one) for update in ("u1", "u2") for one in people)
+    for one in people:
+        assert [entry.update for entry in found if entry.subscriber == one] == ["u1", "u2"]
+    assert {entry.page for entry in found} == {PAGE}
+    assert {entry.state for entry in found if entry.notification == told("u2", ANN)} == {"claimed"}
+    assert town.queue.of_subject(PAGE, "unknown", None, 2) == ([], None)
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "1.2", "9" * 40, "1.x.acme/1", "\u0661"])
+def test_a_strange_cursor_is_refused(town: Town, cursor: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor"):
+        town.queue.of_subject(PAGE, "outage", cursor, 2)
