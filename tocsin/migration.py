@@ -96,7 +96,7 @@ class Migration:
                 target.servers, namespace=target.namespace, replication=target.replication, chained=False
             )
             self._transfer = Transfer(self.source, _closing(self._open, log), system_clock)
-        except BaseException:
+        except BaseException:  # whatever it was: nothing stays open
             self.close()
             raise
 

@@ -4,6 +4,7 @@ It reads and never repairs, beside running workers: what it compares is one mome
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
@@ -42,12 +43,16 @@ def check(
     for processor in processors:
         for partition in range(log.partitions(processor.topics[0])):
             one = _Check(processor, partition, log, store)
-            found = one.compare(lambda done, before=events: progress(before + done))  # type: ignore[misc]
+            found = one.compare(partial(_further, progress, events))
             if isinstance(found, Difference):
                 return found
             events += found.events
             rows += found.rows
     return Agreement(events, rows)
+
+
+def _further(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
 
 
 class _Unwritten:

@@ -37,9 +37,8 @@ def open_distributed_vault(
     The master key comes from ``TOCSIN_MASTER_KEY`` alone. Raises WrongMasterKeyError and KeyStoreUnavailableError.
     Blocks until an empty Redis has been filled from the topic.
     """
-    # Imported here: the embedded engine runs without either library.
-    from streams.log.kafka.keys import KafkaKeyTopic  # noqa: PLC0415
-    from streams.runtime.redis_keys import RedisKeyStore  # noqa: PLC0415
+    from streams.log.kafka.keys import KafkaKeyTopic  # noqa: PLC0415 -- the embedded engine runs without these libraries
+    from streams.runtime.redis_keys import RedisKeyStore  # noqa: PLC0415 -- as above
 
     text = environment.get(MASTER_VARIABLE)
     if not text:

@@ -10,6 +10,7 @@ Redis is empty or belongs to another topic, a new generation is filled before an
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from threading import Event as Flag
 from threading import Lock
 from time import monotonic
@@ -72,7 +73,7 @@ class RedisKeyStore:
         try:
             self._join()
             self._settle_leftovers()
-        except BaseException:
+        except BaseException:  # whatever it was: nothing stays open
             self.close()
             raise
 
@@ -140,7 +141,7 @@ class RedisKeyStore:
         with self._translated():
             owners = self._redis.hkeys(self._key("unsettled"))
         for owner in owners:
-            self._decide(owner.decode(), lambda name=owner: self._call("unsettled", name))  # type: ignore[misc]
+            self._decide(owner.decode(), partial(self._call, "unsettled", owner))
 
     # --- Redis ---
 
