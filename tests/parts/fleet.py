@@ -52,7 +52,15 @@ class Fleet(Tocsin):
         self.settle()
 
     def _start(self, role: Role, environment: Mapping[str, str]) -> Program:
-        command: Sequence[str | Path] = [COMMAND, "worker", *role, "--config", self._config, "--port", str(self._ports[role])]
+        command: Sequence[str | Path] = [
+            COMMAND,
+            "worker",
+            *role,
+            "--config",
+            self._config,
+            "--port",
+            str(self._ports[role]),
+        ]
         return self._spawn(command, {**self._environment, **environment}, self._log_of(role))
 
     def _role_is_ready(self, role: Role, port: int) -> bool:
@@ -98,6 +106,11 @@ class Fleet(Tocsin):
         texts = [httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text for port in ports]
         lags = [[float(lag) for lag in _LAG.findall(text)] for text in texts]
         return all(lags) and not any(map(sum, lags))
+
+    def run(self, *words: str | Path) -> tuple[int, str]:
+        """Run a command that reads a data folder: here the configuration says where the log lies."""
+        named: dict[str | Path, str | Path] = {"--data": "--config", self.data: self._config}
+        return super().run(*(named.get(word, word) for word in words))
 
     def post(self, path: str, document: Any = None, *, by: str | None = None, **headers: str) -> httpx.Response:
         answer = super().post(path, document, by=by, **headers)
