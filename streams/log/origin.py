@@ -1,15 +1,18 @@
 """Names where a record comes from, so that a second copy of it is known as one; it reads and keeps nothing.
 
 A worker that dies between emitting and noting its position emits again. Every emission therefore carries
-``processor/topic/partition@offset.rank``: the place and offset of its cause, and the how manyeth of the cause's emissions
-it is. A place receives what one source emits in the order of (offset, rank), so the highest one folded tells all others.
+``processor/topic/partition@offset.rank+since``: the place and offset of its cause, the how manyeth of the cause's
+emissions it is, and the position from which the cause's batch was folded: all that follows from what lies before was
+acknowledged. A place receives what one source emits in the order of (offset, rank), so the highest folded tells all others.
 """
 
+import re
 from typing import NamedTuple
 
 from streams.log.port import TopicPartition
 
 _IMPORT = "import"
+_FORM = re.compile(r"(.+)@([0-9]{1,19})\.([0-9]{1,19})(?:\+([0-9]{1,19}))?", re.DOTALL)
 
 
 class Origin(NamedTuple):
@@ -18,6 +21,7 @@ class Origin(NamedTuple):
     source: str
     offset: int
     rank: int
+    since: int = 0
 
     @property
     def imported(self) -> bool:
@@ -25,9 +29,14 @@ class Origin(NamedTuple):
         return self.source.startswith(f"{_IMPORT}/")
 
 
-def emitted(processor: str, cause: TopicPartition, offset: int, rank: int) -> str:
+def source(processor: str, cause: TopicPartition) -> str:
+    """Return the source of all that a processor emits because of one partition."""
+    return f"{processor}/{cause[0]}/{cause[1]}"
+
+
+def emitted(processor: str, cause: TopicPartition, offset: int, rank: int, since: int = 0) -> str:
     """Return the origin of an emission; ``rank`` counts the emissions of one cause from 0."""
-    return f"{processor}/{cause[0]}/{cause[1]}@{offset}.{rank}"
+    return f"{source(processor, cause)}@{offset}.{rank}+{since}"
 
 
 def imported(place: TopicPartition, offset: int) -> str:
@@ -41,8 +50,5 @@ def imported(place: TopicPartition, offset: int) -> str:
 
 def parse(text: str) -> Origin | None:
     """Return the origin, or None for what is none (a record that nobody emitted has an empty one)."""
-    source, at, where = text.rpartition("@")
-    offset, dot, rank = where.partition(".")
-    if at and dot and offset.isdecimal() and rank.isdecimal():
-        return Origin(source, int(offset), int(rank))
-    return None
+    found = _FORM.fullmatch(text)
+    return None if found is None else Origin(found[1], int(found[2]), int(found[3]), int(found[4] or 0))

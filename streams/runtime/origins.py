@@ -12,7 +12,7 @@ class Origins:
     """
 
     def __init__(self, stored: Mapping[str, bytes]) -> None:
-        self._highest = {name: _unpacked(value) for name, value in stored.items()}
+        self._highest = {name: _unpacked(value) for name, value in stored.items() if "<" in name}
         self._changed: set[str] = set()
 
     def is_new(self, topic: str, origin: Origin) -> bool:

@@ -18,6 +18,7 @@ from schemas.wire import SINGLE_OBJECT, Framing
 from streams.domain.processor import Output, Processor, Unheard
 from streams.log import origin as origins
 from streams.log.port import EventLog, LogCorruptError, LogError, Record, Stored, TopicPartition, record_of
+from streams.runtime.emissions import Emissions
 from streams.runtime.partition_state import Due, PartitionState
 from streams.runtime.state_store import StateStore, StoreUnavailableError
 
@@ -53,10 +54,16 @@ class PartitionFold:
 
     Counted since the start: ``fenced`` batches that found another worker's work done, ``poisoned`` events that could
     not be folded, ``repeated`` emissions that came again and ``ignored`` events that made no sense in their state.
+    With ``emissions`` a fold from nothing does not say again what the log holds.
     """
 
     def __init__(
-        self, processor: Processor, log: EventLog, store: StateStore, framing: Framing = SINGLE_OBJECT
+        self,
+        processor: Processor,
+        log: EventLog,
+        store: StateStore,
+        framing: Framing = SINGLE_OBJECT,
+        emissions: Emissions | None = None,
     ) -> None:
         self.processor = processor
         self.fenced = 0
@@ -65,6 +72,7 @@ class PartitionFold:
         self.ignored = 0
         self._log = log
         self._framing = framing
+        self._emissions = emissions
         self._store = store
         self._lock = Lock()
         self._states: dict[int, PartitionState] = {}
@@ -143,16 +151,20 @@ class PartitionFold:
         state = None if partition in self._doubted else self._states.get(partition)
         if state is not None and state.positions == self._store.positions(self.processor.name, partition):
             return state
+        return self._loaded(partition)
+
+    def _loaded(self, partition: int) -> PartitionState:
         held = self._store.held(self.processor.name, partition)
-        return PartitionState(self.processor, partition, self._store, held)
+        new = () if self._emissions is None else set(self.processor.topics) - held.positions.keys()
+        ends = {topic: self._log.end(topic).get(partition, 0) for topic in new}
+        return PartitionState(self.processor, partition, self._store, held, ends)
 
     def _current(self, partition: int) -> PartitionState:
         if partition in self._doubted:
-            held = self._store.held(self.processor.name, partition)
-            self._states[partition] = PartitionState(self.processor, partition, self._store, held)
+            state = self._states[partition] = self._loaded(partition)
             self._doubted.remove(partition)
             for topic in self.processor.topics:
-                self._positions[topic, partition] = held.positions.get(topic, 0)
+                self._positions[topic, partition] = state.positions.get(topic, 0)
         return self._states[partition]
 
     def _next(self, place: TopicPartition, messages: Sequence[Message]) -> Sequence[Message]:
@@ -222,18 +234,28 @@ class PartitionFold:
         out = Output(event) if came_from is None or not came_from.imported else Unheard(event)
         try:
             self.processor.step(state.tables, event, out)
-            emitted = [
-                record_of(said, origin=origins.emitted(self.processor.name, place, message.offset, rank))
-                for rank, said in enumerate(out.emitted)
-            ]
+            emitted = self._records(state, place, message.offset, out)
         except (LogError, StoreUnavailableError):
             raise
         except Exception as error:  # a fold is total; whatever it raises is a fault to be named with its event
             raise self._poisoned(place, message) from error
         if out.ignored is not None:
             self.ignored += 1
-        state.wake(_unfulfilled(event, out))
+        state.wake(event, out.wakes)
         return emitted
+
+    def _records(self, state: PartitionState, place: TopicPartition, offset: int, out: Output) -> list[Record]:
+        if not out.emitted:
+            return []
+        name, since = self.processor.name, state.positions.get(place[0], 0)
+        if self._emissions is not None:
+            source = origins.source(name, place)
+            if state.silences.holds_back(place[0], source, offset, self._emissions):
+                return []
+        return [
+            record_of(event, origin=origins.emitted(name, place, offset, rank, since))
+            for rank, event in enumerate(out.emitted)
+        ]
 
     def _prepare(self, state: PartitionState, place: TopicPartition, events: dict[int, AnyEvent]) -> None:
         prefetch = self.processor.prefetch
@@ -273,14 +295,6 @@ class PartitionFold:
             self.processor.name, *place, message.offset, message.type,
         )  # fmt: skip
         return _PoisonError()
-
-
-def _unfulfilled(event: AnyEvent, out: Output) -> dict[tuple[str, str], Micros | None]:
-    """Return the step's wishes, without one for the very wake-up that it answers: that one would be due for ever."""
-    data = event.data
-    if isinstance(data, TimerFired) and out.wakes.get((event.page, data.timer)) == data.due:
-        return {**out.wakes, (event.page, data.timer): None}
-    return out.wakes
 
 
 def _message(stored: Stored) -> Message:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.events import Micros
+from schemas.events import AnyEvent, Micros, TimerFired
 from streams.domain.processor import Processor
 from streams.domain.state import MemoryTable, TableSpec
+from streams.runtime.emissions import Silences
 from streams.runtime.origins import Origins
 from streams.runtime.state_store import Changes, Held, Rank, Row, StateStore, Wish
 
@@ -80,12 +81,16 @@ class RankedTable(MemoryTable[Any]):
 class PartitionState:
     """Made from ``held``, to which all that is read of the store later must belong: a commit proves it.
 
-    ``tables``, ``positions`` and ``origins`` are for the one thread that folds; ``due`` may be asked from any.
+    ``ends``: where the topics that are read from their beginning end now. ``tables``, ``positions``, ``origins`` and
+    ``silences`` are for the one thread that folds; ``due`` may be asked from any.
     """
 
-    def __init__(self, processor: Processor, partition: int, store: StateStore, held: Held) -> None:
+    def __init__(
+        self, processor: Processor, partition: int, store: StateStore, held: Held, ends: Mapping[str, int]
+    ) -> None:
         self.positions = dict(held.positions)
         self.origins = Origins(held.origins)
+        self.silences = Silences(held.origins, ends)
         self.tables = {spec.name: self._table(spec) for spec in processor.tables}
         self._processor = processor
         self._partition = partition
@@ -130,9 +135,12 @@ class PartitionState:
 
     # --- wishes ---
 
-    def wake(self, wishes: Mapping[Wish, Micros | None]) -> None:
-        """Note what a step wished; it counts when it is committed."""
+    def wake(self, event: AnyEvent, wishes: Mapping[Wish, Micros | None]) -> None:
+        """Note what the step of ``event`` wished; it counts when it is committed."""
         self._wakes.update(wishes)
+        data = event.data
+        if isinstance(data, TimerFired) and wishes.get((event.page, data.timer)) == data.due:
+            self._wakes[event.page, data.timer] = None  # a wish for the very wake-up it answers: due for ever
 
     def fired(self, wish: Wish, due: Micros) -> None:
         """Take a wish back because it was granted, unless a later one stands in its place."""
@@ -170,7 +178,7 @@ class PartitionState:
             if isinstance(table, RankedTable):
                 for where, before in table.drain_before().items():
                     ranks.update(_moved(spec, where, before, changed[where]))
-        return Changes(rows, ranks, dict(self._wakes), self.origins.drain())
+        return Changes(rows, ranks, dict(self._wakes), self.origins.drain() | self.silences.drain())
 
     def committed(self, topic: str, position: int) -> None:
         """What was drained is in the store, with this position."""

@@ -15,6 +15,7 @@ from streams.domain.state import State, TableSpec
 from streams.log.memory import MemoryEventLog
 from streams.log.port import Appended, LogUnavailableError, Record, Stored, TopicPartition, record_of
 from streams.runtime.embedded import timer_event
+from streams.runtime.emissions import Emissions
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import Message, PartitionFold
 from streams.runtime.state_store import Changes, StoreUnavailableError
@@ -166,10 +167,11 @@ class World:
     def __init__(self, records: Sequence[Record]) -> None:
         self.log = KafkaLikeLog()
         self.store = FaultyStore()
+        self.emissions = Emissions(self.log)
         self.log.append(records)
 
     def worker(self, processor: Processor, partitions: Iterable[int] = range(PARTITIONS)) -> PartitionFold:
-        made = PartitionFold(processor, self.log, self.store)
+        made = PartitionFold(processor, self.log, self.store, emissions=self.emissions)
         made.assigned(partitions)
         return made
 
@@ -195,6 +197,10 @@ class World:
                     for partition in range(PARTITIONS):
                         worker.fold((topic, partition), self.messages((topic, partition)))
                 self.fire(worker, 10**9)
+
+    def lose(self) -> None:
+        """Empty the store."""
+        self.store._parts.clear()
 
     def rows(self, *processors: Processor) -> Rows:
         """Return all rows of the processors' partitions, by table, page and key."""

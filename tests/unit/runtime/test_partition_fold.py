@@ -54,7 +54,7 @@ def test_an_emission_names_its_cause() -> None:
     world = _world(2)
     world.worker(COUNTING).fold(HERE, world.messages(HERE))
     emitted = [stored.record.origin for stored in world.log.scan(None, 100)[0] if stored.record.topic == PAGES]
-    assert emitted == [f"counting/{ALERTS}/1@{offset}.{rank}" for offset in range(2) for rank in range(2)]
+    assert emitted == [f"counting/{ALERTS}/1@{offset}.{rank}+0" for offset in range(2) for rank in range(2)]
 
 
 def test_what_was_folded_before_is_passed_over() -> None:
@@ -169,7 +169,7 @@ def test_an_emptied_store_is_folded_anew_from_the_log() -> None:
     world = _world(700)
     worker = world.worker(COUNTING)
     worker.fold(HERE, world.messages(HERE)[:650])
-    world.store._parts.clear()
+    world.lose()
     worker.fold(HERE, world.messages(HERE)[650:])
     assert (_seen(world), worker.fenced) == (tuple(range(700)), 1)
 
@@ -300,6 +300,57 @@ def test_of_an_imported_record_only_the_effect_on_the_state_is_made() -> None:
     assert (_seen(world), worker.repeated) == ((1, 2, 3, 4, 5), 2)
     assert _said(world) == [("load", 40), ("load", 41)]
     assert world.store.held("counting", 1).wishes == {("acme", "third:load"): 8}
+
+
+# --- a store that lost everything ---
+
+
+def _asking_the_world(mood: list[str]) -> Processor:
+    """A processor whose step asks more than its state, as the planner does."""
+
+    def step(state: State, event: AnyEvent, out: Output) -> None:
+        for name in mood:
+            out.emit(PromiseReminded(name, event.recorded_at), event.occurred_at)
+
+    return Processor("asking", (ALERTS,), COUNTING.types, (), step)
+
+
+def test_what_was_said_before_the_store_was_lost_is_not_said_again() -> None:
+    world = _world(6)
+    asking = _asking_the_world(["one"])
+    for batch in (2, 4, 6):
+        world.worker(asking).fold(HERE, world.messages(HERE)[:batch])
+    before = _said(world)
+    world.lose()
+    asking = _asking_the_world(["one", "another, who came later"])
+    for batch in (3, 6):
+        world.worker(asking).fold(HERE, world.messages(HERE)[:batch])
+    again = _said(world)[len(before) :]
+    assert {number for _, number in again} == {4, 5}, "the last batch may not have been said to its end"
+    world.log.append([alert(6)])
+    world.worker(asking).fold(HERE, world.messages(HERE))
+    assert _said(world)[-2:] == [("one", 6), ("another, who came later", 6)]
+
+
+def test_what_was_not_yet_said_when_the_store_was_lost_is_said() -> None:
+    world = _world(6)
+    asking = _asking_the_world(["one"])
+    world.worker(asking).fold(HERE, world.messages(HERE)[:3])
+    world.log.faults.append(1)
+    with pytest.raises(LogUnavailableError):
+        world.worker(asking).fold(HERE, world.messages(HERE)[3:])
+    world.lose()
+    world.worker(asking).fold(HERE, world.messages(HERE))
+    assert _said(world) == [("one", number) for number in (0, 1, 2, 3, 3, 4, 5)]
+
+
+def test_a_log_that_was_never_folded_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _world(0)
+    worker = world.worker(COUNTING)
+    monkeypatch.setattr(world.log, "scan", None)
+    world.log.append([alert(number) for number in range(3)])
+    worker.fold(HERE, world.messages(HERE))
+    assert world.store.positions("counting", 1) == {ALERTS: 3}, "what came after it was taken over can only be new"
 
 
 # --- wishes ---
