@@ -10,6 +10,7 @@ from consumers.reliability.uptime import RELIABILITY
 from streams.domain.episodes import EPISODES
 from streams.domain.pages import PAGES
 from streams.domain.processor import Processor
+from streams.runtime.emissions import Emissions
 from streams.runtime.partition_fold import PartitionFold
 from tocsin.fleet.followed import Followed
 from tocsin.fleet.ground import Ground
@@ -30,6 +31,7 @@ class Processors:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+        self._emissions = Emissions(ground.log)
         audience = FollowedAudience(ground.log.end)
         self.followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow)
         audience.attach(self.followed.follower)
@@ -37,7 +39,10 @@ class Processors:
 
     def folds(self) -> Sequence[PartitionFold]:
         """Return the folds of one partition."""
-        return [PartitionFold(processor, self._ground.log, self._ground.store) for processor in self.all]
+        return [
+            PartitionFold(processor, self._ground.log, self._ground.store, emissions=self._emissions)
+            for processor in self.all
+        ]
 
     def start(self) -> None:
         """Begin to follow; planners wait for as long as it has not come to the end."""

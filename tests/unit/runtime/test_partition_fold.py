@@ -344,6 +344,17 @@ def test_what_was_not_yet_said_when_the_store_was_lost_is_said() -> None:
     assert _said(world) == [("one", number) for number in (0, 1, 2, 3, 3, 4, 5)]
 
 
+def test_it_is_remembered_that_more_may_have_been_said() -> None:
+    world = _world(6)
+    asking = _asking_the_world(["one"])
+    for batch in (2, 4, 6):
+        world.worker(asking).fold(HERE, world.messages(HERE)[:batch])
+    world.lose()
+    world.worker(_asking_the_world([])).fold(HERE, world.messages(HERE)[:1])
+    world.worker(asking).fold(HERE, world.messages(HERE))
+    assert _said(world)[6:] == [("one", 4), ("one", 5)]
+
+
 def test_a_log_that_was_never_folded_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     world = _world(0)
     worker = world.worker(COUNTING)
