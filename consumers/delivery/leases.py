@@ -78,6 +78,10 @@ class Membership:
         """Seconds between renewals."""
         return self._seconds / _RENEWALS
 
+    def now(self) -> float:
+        """Return the moment by our own clock, in seconds."""
+        return self._monotonic()
+
     def renew(self) -> bool:
         """Extend our lease, or begin another under a new name where it ran out; return whether the name is new.
 

@@ -1,6 +1,5 @@
 """Claims without a sender: finds them again and again, and says what is to be recorded of them. It records nothing."""
 
-import asyncio
 from collections.abc import Container
 from math import inf
 from random import SystemRandom
@@ -34,7 +33,7 @@ class Orphans:
 
         Nothing where it is not yet time to look again. Raises what ``DeliveryQueue`` raises.
         """
-        moment = asyncio.get_running_loop().time()
+        moment = self._membership.now()
         if moment - self._looked < self._membership.pause:
             return []
         claimed = [

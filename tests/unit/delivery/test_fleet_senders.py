@@ -1,0 +1,206 @@
+"""Several senders of one channel: they part the work, inherit from the dead, and nothing is doubled but what is listed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from consumers.delivery.channel import Message
+from consumers.delivery.leases import LEASE
+from consumers.delivery.switched_off import REASON, SwitchedOff
+from schemas.vocabulary import IncidentStatus, NotificationState
+from tests.unit.delivery.fleet import Fleet, quiet
+from tests.unit.delivery.pipeline import ScriptedChannel
+
+LONG = 3 * round(LEASE.total_seconds())
+"""Seconds after which whoever was not heard of is certainly given up."""
+
+
+@pytest.fixture
+async def mail() -> AsyncIterator[Fleet]:
+    made = Fleet(ScriptedChannel("email", claim=32))  # a sender that knows nothing of its provider takes an eighth
+    yield made
+    await made.end()
+
+
+@pytest.fixture
+async def hooks() -> AsyncIterator[Fleet]:
+    made = Fleet(ScriptedChannel("webhook", idempotent=True, claim=32))
+    yield made
+    await made.end()
+
+
+async def test_senders_part_the_work_and_each_is_told_once(mail: Fleet) -> None:
+    mail.subscribe(60)
+    workers = [await mail.worker() for _ in range(3)]
+    for worker in workers:
+        worker.membership.renew()
+    shares = {worker.membership.share for worker in workers}
+    assert {(share.index, share.count) for share in shares} == {(0, 3), (1, 3), (2, 3)}
+    mail.tell()
+    await mail.until(mail.ended)
+    assert Counter(mail.attempts()) == Counter(item.notification for item in mail.items())
+    assert mail.states() == {"sent"}
+    assert {item.worker for item in mail.items()} == {worker.membership.worker for worker in workers}
+
+
+async def test_senders_that_know_nothing_of_each_other_race_and_the_ledger_decides(mail: Fleet) -> None:
+    mail.subscribe(40)
+    for _ in range(3):
+        await mail.worker()
+        mail.leases.forget()
+    mail.tell()
+    mail.tell(IncidentStatus.IDENTIFIED)
+    await mail.until(mail.ended)
+    assert max(Counter(mail.attempts()).values()) == 1
+    assert mail.states() == {"sent", "superseded"}
+
+
+async def test_what_a_dead_sender_held_is_listed_and_all_else_is_sent_by_the_others(mail: Fleet) -> None:
+    mail.subscribe(20)
+    dying = await mail.worker(paused=True)
+    mail.tell()
+    await mail.until(lambda: dying.attempts.waiting == 4)
+    held = {item.notification for item in mail.items() if item.state is NotificationState.CLAIMED}
+    await dying.die()
+    heir = await mail.worker()
+    await mail.passes(LONG, heir)
+    await mail.until(mail.ended)
+    assert len(held) == 4
+    assert {item.notification for item in mail.items() if item.state is NotificationState.IN_DOUBT} == held
+    assert not held & set(mail.attempts())
+    assert len(set(mail.attempts())) == len(mail.attempts()) == 16
+
+
+async def test_a_webhook_that_a_dead_sender_held_is_asked_again(hooks: Fleet) -> None:
+    hooks.subscribe(4)
+    dying = await hooks.worker(paused=True)
+    hooks.tell()
+    await hooks.until(lambda: dying.attempts.waiting == 4)
+    await dying.die()
+    heir = await hooks.worker()
+    await hooks.passes(LONG, heir)
+    await hooks.until(hooks.ended)
+    assert hooks.states() == {"sent"}
+    assert set(Counter(hooks.attempts()).values()) == {1}
+    assert {item.worker for item in hooks.items()} == {heir.membership.worker}
+
+
+async def test_what_the_living_hold_is_left_to_them_however_long_it_takes(mail: Fleet) -> None:
+    mail.subscribe(4)
+    slow = await mail.worker(paused=True)
+    mail.tell()
+    await mail.until(lambda: slow.attempts.waiting == 4)
+    other = await mail.worker()
+    await mail.passes(LONG, slow, other)
+    assert mail.states() == {"claimed"}
+    slow.resume()
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    assert not mail.doubted()
+
+
+async def test_leases_that_were_all_forgotten_condemn_nobody_who_still_renews(mail: Fleet) -> None:
+    mail.subscribe(4)
+    slow = await mail.worker(paused=True)
+    mail.tell()
+    await mail.until(lambda: slow.attempts.waiting == 4)
+    other = await mail.worker()
+    mail.leases.forget()
+    await mail.passes(12, other)
+    await mail.passes(LONG, slow, other)
+    assert not mail.doubted()
+    slow.resume()
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+
+
+async def test_who_was_paused_for_longer_than_the_lease_sends_nothing_of_what_it_held(mail: Fleet) -> None:
+    mail.subscribe(4)
+    paused = await mail.worker(paused=True)
+    mail.tell()
+    await mail.until(lambda: paused.attempts.waiting == 4)
+    heir = await mail.worker()
+    await mail.passes(LONG, heir)
+    assert mail.states() == {"in_doubt"}
+    before = paused.membership.worker
+    paused.resume()
+    # Nothing had left, and now that is known: each is sent once, after all.
+    await mail.until(lambda: mail.states() == {"sent"})
+    assert set(Counter(mail.attempts()).values()) == {1}
+    assert {item.worker for item in mail.items()} == {heir.membership.worker}
+    assert paused.membership.renew()
+    assert paused.membership.worker != before
+
+
+async def test_a_stall_in_the_middle_of_a_request_may_double_and_is_listed(hooks: Fleet) -> None:
+    hooks.subscribe(1)
+    gate = asyncio.Event()
+
+    async def stall(_: Message) -> None:
+        if len(hooks.channel.attempts) == 1:
+            await gate.wait()
+
+    hooks.channel.before = stall
+    await hooks.worker()
+    hooks.tell()
+    await hooks.until(lambda: len(hooks.channel.attempts) == 1)
+    heir = await hooks.worker()
+    await hooks.passes(LONG, heir)
+    await hooks.until(lambda: len(hooks.channel.attempts) == 2)
+    gate.set()
+    await hooks.until(hooks.ended)
+    await quiet()
+    assert hooks.states() == {"sent"}
+    assert set(hooks.attempts()) == hooks.doubted()
+
+
+async def test_nothing_is_sent_before_the_ledger_knows_of_the_claim(mail: Fleet) -> None:
+    mail.subscribe(3)
+    mail.tell()
+    mail.folds = False
+    await mail.worker()
+    await mail.passes(5, *mail.workers)
+    assert not mail.attempts()
+    mail.folds = True
+    mail.fold()
+    await mail.until(mail.ended)
+    assert len(mail.attempts()) == 3
+
+
+async def test_what_waits_for_one_who_is_gone_is_helped_along(mail: Fleet) -> None:
+    mail.subscribe(30)
+    gone, here = await mail.worker(), await mail.worker()
+    here.membership.renew()
+    await gone.die()
+    assert here.membership.share.count == 2
+    mail.tell()
+    await mail.passes(10, here)
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    assert not mail.doubted()
+
+
+async def test_a_sender_that_stops_in_good_order_leaves_nothing_behind(mail: Fleet) -> None:
+    mail.subscribe(8)
+    stopping = await mail.worker()
+    mail.tell()
+    await mail.until(lambda: bool(mail.attempts()))
+    await stopping.stop()
+    assert "claimed" not in mail.states()
+    heir = await mail.worker()
+    assert heir.membership.share.count == 1
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    assert len(mail.attempts()) == 8
+
+
+async def test_a_channel_that_is_switched_off_ends_what_waits_for_it(mail: Fleet) -> None:
+    mail.subscribe(6)
+    mail.tell()
+    worker = await mail.worker(paused=True)
+    worker.sender._dispatch = SwitchedOff()
+    await mail.until(mail.ended)
+    assert {(item.state.value, item.reason) for item in mail.items()} == {("suppressed", REASON)}
+    assert not mail.attempts()
