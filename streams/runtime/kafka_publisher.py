@@ -22,14 +22,20 @@ class KafkaPublisher:
     """Implements ``streams.runtime.publisher.Publisher`` over a log. To be used from one event loop.
 
     What arrives while all appends are under way leaves together with the next one; each caller is answered for its own
-    records. Between callers no order is promised, as the log promises none.
+    records. Between callers no order is promised, as the log promises none. ``appended`` counts records.
     """
 
     def __init__(self, log: EventLog) -> None:
+        self.appended = 0
         self._log = log
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="append")
         self._waiting: deque[_Waiting] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for their turn."""
+        return len(self._waiting)
 
     async def publish(self, events: Sequence[AnyEvent]) -> list[Appended]:
         return await self.append([record_of(event) for event in events])
@@ -81,6 +87,7 @@ class KafkaPublisher:
             for _, answer in callers:
                 _refuse(answer, error)
         else:
+            self.appended += len(appended)
             for records, answer in callers:
                 mine, appended = appended[: len(records)], appended[len(records) :]
                 if not answer.done():  # a caller may have gone meanwhile; its records are stored all the same

@@ -78,6 +78,10 @@ class MemoryStateStore:
             found = [(score, member) for (name, member), score in ranks.items() if name == ranking]
         return [(member, score) for score, member in sorted(found) if upto is None or score <= upto][:limit]
 
+    def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
+        with self._lock:
+            return sum(name == ranking for name, _ in self._part(processor, partition).ranks)
+
     def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
         topic, partition = place
         with self._lock:

@@ -125,6 +125,10 @@ class RedisStateStore:
             found = self._redis.zrangebyscore(key, "-inf", most, start=0, num=limit, withscores=True)
         return [(member.decode(), int(score)) for member, score in found]
 
+    def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
+        with self._open():
+            return int(self._redis.zcard(self._key(processor, partition, f"ranks/{ranking}")))
+
     # --- the port: writing ---
 
     def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:

@@ -78,6 +78,9 @@ class StateStore(Protocol):
     ) -> list[tuple[str, int]]:
         """Return members with their scores in ascending order of (score, member), none above ``upto``."""
 
+    def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
+        """Return how many members a ranking has."""
+
     def commit(
         self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes
     ) -> bool:

@@ -1,6 +1,7 @@
 """The role that sends one channel's notifications."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +11,7 @@ from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
 from consumers.delivery.leases import Membership
-from consumers.delivery.ledger_processor import LEDGER
+from consumers.delivery.ledger_processor import LEDGER, queue
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from schemas.topics import NOTIFICATIONS
@@ -20,12 +21,15 @@ from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.redis_leases import RedisLeases
+from streams.runtime.state_store import StoreUnavailableError
 from tocsin.config import Config
 from tocsin.delivering import DRAIN_SECONDS, keep_running, make_channels
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.probes import probes
-from tocsin.fleet.pulse import Pulse, sample_backlog
+from tocsin.fleet.pulse import Pulse, sample_backlog, sample_publisher
 from tocsin.listening import web_server
+
+_log = logging.getLogger(__name__)
 
 
 class DeliveryWorker:
@@ -42,6 +46,8 @@ class DeliveryWorker:
         self._backlog = Backlog(ground.log, ground.store)
         self._pulse = Pulse(self._behind, ground.clock, self._further)
         sample_backlog(self._metrics, self._behind, ground.clock)
+        sample_publisher(self._metrics, self._publisher)
+        self._metrics.sample(self._sample_queue)
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
         """Send until told to stop."""
@@ -92,6 +98,21 @@ class DeliveryWorker:
         ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store))
         failpoint = failpoints.from_environment(environment)
         return Sender(channel, ledger, dispatch, ground.clock, failpoint, self._metrics, membership)
+
+    def _sample_queue(self) -> None:
+        """Have the metrics ask what waits to be sent on this channel, in the whole fleet."""
+        name, store = self._channel.capabilities.name, self._ground.store
+        try:
+            counts = [
+                store.ranked_count(LEDGER.name, partition, queue(name))
+                for partition in range(self._ground.log.partitions(NOTIFICATIONS.name))
+            ]
+            due, now = self._queue.due_at(name), self._ground.clock()
+        except StoreUnavailableError as error:
+            _log.warning("what waits to be sent is not known: %s", error)
+            return
+        self._metrics.unsent.labels(name).set(sum(counts))
+        self._metrics.oldest_unsent.set(0 if due is None else max(0, now - due) / 1_000_000)
 
     def _behind(self) -> Mapping[str, Behind]:
         return self._backlog.of([LEDGER])

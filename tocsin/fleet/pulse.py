@@ -8,6 +8,7 @@ from time import monotonic
 from streams.log.port import LogError
 from streams.runtime.backlog import Behind, worst
 from streams.runtime.clock import Clock
+from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.metrics import Metrics
 from streams.runtime.state_store import StoreUnavailableError
 
@@ -85,5 +86,19 @@ def sample_backlog(metrics: Metrics, look: Look, clock: Clock) -> None:
             metrics.stage_lag.labels(name).set(each.records)
         found = worst(behind)
         metrics.oldest_unfolded.set(0 if found is None else max(0, clock() - found[1]) / _SECOND)
+
+    metrics.sample(sample)
+
+
+def sample_publisher(metrics: Metrics, publisher: KafkaPublisher) -> None:
+    """Have the metrics ask how much was appended, and how much waits for its turn."""
+    counted = 0
+
+    def sample() -> None:
+        nonlocal counted
+        appended = publisher.appended
+        metrics.appended.inc(appended - counted)
+        counted = appended
+        metrics.log_waiting.set(publisher.waiting)
 
     metrics.sample(sample)

@@ -23,6 +23,7 @@ from streams.runtime.remembering import RememberingPublisher
 from streams.runtime.secrets import SourceTokens
 from streams.runtime.state_store import StoreUnavailableError
 from tocsin.fleet.ground import Ground
+from tocsin.fleet.pulse import sample_publisher
 
 T = TypeVar("T")
 _REPLACED = "replaced"
@@ -35,6 +36,7 @@ class WayIn:
         self._ground = ground
         self._metrics = metrics
         self._publisher = KafkaPublisher(ground.log)
+        sample_publisher(metrics, self._publisher)
         namespace = ground.engine.namespace
         self._departures = RedisDepartures(ground.redis, namespace)
         memory = RedisMemory(ground.redis, namespace)

@@ -54,6 +54,8 @@ def test_a_ranking_is_read_by_score_and_then_by_member(
     _fill(store, Changes(ranks={("queue", member): score for member, score in scores.items()}))
     _fill(store, Changes(ranks={("another", "z"): 0}))
     assert store.ranked("ledger", 1, "queue", upto, limit) == [(member, scores[member]) for member in expected]
+    assert store.ranked_count("ledger", 1, "queue") == len(scores)
+    assert store.ranked_count("ledger", 1, "nobody") == 0
 
 
 def test_a_snapshot_is_of_one_moment(store: StateStore) -> None:

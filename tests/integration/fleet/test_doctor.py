@@ -36,7 +36,7 @@ class House:
         self.environment = {"TOCSIN_MASTER_KEY": random_id() + random_id(), "SMTP_URL": smtp_url}
 
     def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [COMMAND, *words, "--config", self._file]
+        command: list[str | Path] = [COMMAND, *words, "--config", self._file]
         everything = {**os.environ, **self.environment, **environment}
         return subprocess.run(command, env=everything, capture_output=True, text=True, check=False)
 

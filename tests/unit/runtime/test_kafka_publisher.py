@@ -44,10 +44,12 @@ async def test_who_waits_leaves_together_and_is_answered_for_its_own() -> None:
     await _begun(log, _AT_ONCE)
     rest = [asyncio.create_task(publisher.publish([event(f"a{number}"), event(f"b{number}")])) for number in range(20)]
     await asyncio.sleep(0)
+    assert publisher.waiting == 20
     log.gate.set()
     await asyncio.gather(*first)
     appended = await asyncio.gather(*rest)
     assert len(log.appends) < _AT_ONCE + 20
+    assert (publisher.appended, publisher.waiting) == (_AT_ONCE + 40, 0)
     for number, places in enumerate(appended):
         found = [log.read("tocsin.pages", place.partition, place.offset, 1)[0].record.id for place in places]
         assert found == [f"a{number}", f"b{number}"]
