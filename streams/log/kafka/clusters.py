@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 from streams.log.kafka.errors import translated
 
 
-def topics_in(servers: Sequence[str], namespace: str, timeout: timedelta = timedelta(seconds=30)) -> frozenset[str]:
+def topics_in(servers: Sequence[str], namespace: str, timeout: timedelta = timedelta(seconds=10)) -> frozenset[str]:
     """Return the names of the cluster's topics that begin with ``namespace``, without it; raises LogUnavailableError."""
     milliseconds = int(timeout.total_seconds() * 1000)
     with translated():
