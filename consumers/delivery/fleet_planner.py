@@ -86,8 +86,7 @@ def planner(audience: Audience) -> Processor:
                 with audience.as_of_now() as book:
                     planned = plans.plan(book, event.page, notice, _told(state, event.page, notice))
                 _remember(state, event.page, notice, planned.newly)
-                for each in planned.plans:
-                    out.emit(each, event.occurred_at)
+                plans.emit(out, planned)
             case _:
                 out.ignore("nothing to plan")
 

@@ -64,8 +64,7 @@ class PlannerStage:
                 "insert or ignore into told_by_update (page, subject, update_id, subscribers) values (?, ?, ?, ?)",
                 (page, notice.subject_id, notice.update, msgspec.json.encode(planned.newly)),
             )
-        for each in planned.plans:
-            out.emit(each, out.cause.occurred_at)
+        plans.emit(out, planned)
 
     @staticmethod
     def _told_before(connection: Connection, page: str, notice: Notice) -> Iterator[str]:

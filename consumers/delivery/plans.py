@@ -11,6 +11,7 @@ from schemas.events import AnyEvent, EventData, Notice
 from schemas.ids import derive
 from schemas.topics import shard_of
 from schemas.vocabulary import Impact, Kind
+from streams.domain.processor import Output
 
 CHUNK = 1_000
 
@@ -55,6 +56,13 @@ def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[
                 e.NotificationsPlanned(notice.update, notice.subject_id, notice.kind, channel, len(plans), shard, some)
             )
     return plans
+
+
+def emit(out: Output, planned: Planned) -> None:
+    """Emit the plans; which ids they have depends on whom they name, as an audience found again may be another."""
+    for each in planned.plans:
+        content = derive("recipients", each.channel, str(each.shard), *each.recipients)
+        out.emit(each, out.cause.occurred_at, content=content)
 
 
 def confirmation(book: SubscriberBook, event: AnyEvent, added: e.SubscriberAdded) -> list[EventData]:

@@ -21,14 +21,18 @@ class Output:
         self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
 
-    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> None:
+    def emit(
+        self, data: EventData, occurred_at: Micros, *, drill: bool | None = None, content: str | None = None
+    ) -> None:
         """Bring about an event on the cause's page; its id is a function of the cause and of its rank.
 
         It is a drill if its cause is one, unless ``drill`` says otherwise (a timer does not know what it is for).
+        Where a second run may say something else in its place, ``content`` stands for the rank: two that differ must
+        not have one id.
         """
         cause = self.cause
         event: AnyEvent = Event(
-            derive("event", cause.id, type(data).__name__, str(len(self.emitted))),
+            derive("event", cause.id, type(data).__name__, content or str(len(self.emitted))),
             cause.page,
             occurred_at,
             cause.recorded_at,
@@ -54,7 +58,9 @@ class Unheard(Output):
 
     __slots__ = ()
 
-    def emit(self, data: EventData, occurred_at: Micros, *, drill: bool | None = None) -> None:
+    def emit(
+        self, data: EventData, occurred_at: Micros, *, drill: bool | None = None, content: str | None = None
+    ) -> None:
         """Nobody listens."""
 
 
