@@ -8,10 +8,12 @@ import httpx
 import msgspec
 import pytest
 
+from producers.commands.deps import Standing
 from producers.commands.limits import SignUpLimits
 from schemas.events import Cell, Filter, SubscriberAdded, SubscriberConfirmed, SubscriberRemoved
 from schemas.vocabulary import Impact, Kind
 from streams.keys.vault import ErasedError
+from streams.log.port import LogUnavailableError
 from streams.runtime.links import Purpose
 from tests.unit.commands.office import API, BOSS, GUEST, LEAD, OPS, Office
 from tests.unit.intake.station import PAGE, bearer
@@ -275,3 +277,36 @@ def test_a_network_of_ipv6_is_one_client() -> None:
     limits.require("unix socket", "a")
     with pytest.raises(ProblemError):
         limits.require("2001:db8::2", "a")
+
+
+# --- a fleet forgets ids after some days; its fold does not --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("standing", "status"), [(Standing.ENDED, 410), (Standing.REPLACED, 410), (Standing.CONFIRMED, 200), (None, 200)]
+)
+async def test_what_the_fold_knows_decides_where_ids_are_forgotten(
+    office: Office, standing: Standing | None, status: int
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def fold(page: str, subscriber: str) -> Standing | None:
+        asked.append((page, subscriber))
+        return standing
+
+    async with office.desk(find=lambda _id: None, standing=fold) as client:
+        subscriber = (await sign_up(client, ANN))["id"]
+        answer = await click(office, client, Purpose.CONFIRM, subscriber)
+    assert answer.status_code == status
+    assert asked == [(PAGE, subscriber)]
+    confirmed = standing is None
+    assert office.states()[subscriber] == ("active" if confirmed else "pending")
+
+
+async def test_without_the_fold_nobody_is_confirmed(office: Office) -> None:
+    def away(_page: str, _subscriber: str) -> Standing | None:
+        raise LogUnavailableError("away")
+
+    async with office.desk(standing=away) as client:
+        subscriber = (await sign_up(client, ANN))["id"]
+        assert (await click(office, client, Purpose.CONFIRM, subscriber)).status_code == 503
