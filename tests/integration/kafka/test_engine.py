@@ -10,7 +10,7 @@ import pytest
 
 from schemas.ids import random_id
 from schemas.topics import TOPICS, Topic
-from streams.log.port import LogCorruptError, LogError, LogUnavailableError, RecordTooLargeError
+from streams.log.port import EventLog, LogCorruptError, LogError, LogUnavailableError, RecordTooLargeError, Stored
 from tests.contract.log.engines import PARTITIONS
 from tests.contract.log.records import ALERTS, bare, everything, expected, many, record, scanned
 from tests.parts.kafka import new_broker, shared_broker
@@ -117,6 +117,50 @@ def test_without_the_chain_reading_may_start_anywhere(servers: list[str], namesp
     log.close()
 
 
+def test_a_tail_gives_every_record_of_its_partitions_in_order(servers: list[str], namespace: str) -> None:
+    from streams.log.kafka import KafkaEventLog
+
+    log = KafkaEventLog(servers, SMALL, namespace=namespace, chained=False)
+    log.append(many(30))
+    places = {(topic, partition): 0 for topic, count in PARTITIONS.items() for partition in range(count)}
+    start = {**places, (ALERTS, 0): log.end(ALERTS)[0]}
+    tail = log.tail(start)
+    log.append([record(number) for number in range(30, 60)])
+    wanted = {place: [each.offset for each in _line(log, place) if each.offset >= start[place]] for place in places}
+    found: dict[tuple[str, int], list[int]] = {place: [] for place in places}
+    positions = dict(start)
+    while positions != {place: log.end(place[0])[place[1]] for place in places}:
+        for tailed in tail.poll(5):
+            assert all(stored.partition == tailed.place[1] and stored.chain == b"" for stored in tailed.records)
+            found[tailed.place] += [stored.offset for stored in tailed.records]
+            positions[tailed.place] = tailed.position
+    assert found == wanted
+    assert tail.poll(0.1) == []
+    tail.close()
+    log.close()
+
+
+def test_a_tail_passes_over_what_is_no_event(servers: list[str], namespace: str) -> None:
+    from kafka import KafkaProducer
+
+    from streams.log.kafka import KafkaEventLog
+
+    log = KafkaEventLog(servers, SMALL, namespace=namespace, chained=False)
+    tail = log.tail({(ALERTS, 1): 0})
+    producer = KafkaProducer(bootstrap_servers=servers)
+    producer.send(namespace + ALERTS, b"a stranger's words", b"key", partition=1).get(10)
+    producer.close()
+    while not (found := tail.poll(5)):
+        pass
+    assert found == [((ALERTS, 1), [], 1)]
+    tail.close()
+    log.close()
+
+
+def _line(log: EventLog, place: tuple[str, int]) -> list[Stored]:
+    return log.read(*place, 0, 1000)
+
+
 @pytest.mark.slow
 def test_a_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     from streams.log.kafka import KafkaEventLog
@@ -126,6 +170,7 @@ def test_a_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     try:
         log.append(many(20))
         log.commit("readers", {(ALERTS, 1): 2})
+        tail = log.tail({(ALERTS, partition): 0 for partition in range(PARTITIONS[ALERTS])})
         broker.kill()
         for call in (lambda: log.append([record(100)]), lambda: log.read(ALERTS, 1, 0, 1), lambda: log.end(ALERTS)):
             with pytest.raises(LogUnavailableError):
@@ -136,6 +181,12 @@ def test_a_broker_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         held = [stored.record for line in everything(log).values() for stored in line]
         assert {each.id for each in held} - {record(100).id} == {each.id for each in [*many(20), record(200)]}
         assert log.positions("readers") == {(ALERTS, 1): 2}
+        seen: set[str] = set()
+        while record(200).id not in seen:
+            seen |= {stored.record.id for tailed in tail.poll(1) for stored in tailed.records}
+        lying = {stored.record.id for (topic, _), line in everything(log).items() if topic == ALERTS for stored in line}
+        assert seen == lying
+        tail.close()
     finally:
         log.close()
         broker.stop()

@@ -5,20 +5,23 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from consumers.projection.board import STATUS
 from schemas import events as e
 from schemas.events import AlertRefreshed, Event
 from schemas.ids import derive
 from schemas.topics import DEFAULT_PARTITIONS, TOPICS, partition_of
 from streams.log.kafka import KafkaEventLog
 from streams.log.port import Appended, Record, event_of, record_of
+from streams.runtime.follower import Follower
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.state_store import Held, Row, StateStore
 from tests.builders.counting import messages
 from tests.integration.kafka.crews import SEEN
-from tests.integration.kafka.fleet import Fleet, fleet_of
+from tests.integration.kafka.fleet import PATIENCE, Fleet, fleet_of
 from tests.integration.kafka.town import INSTANCES_OF_ALL, Town
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
@@ -109,6 +112,38 @@ def test_timers_fire_once_across_a_rebalance(fleet: Fleet) -> None:
     fired = _of(fleet, e.TimerFired)
     assert len(fired) == PAGES_OF_TOWN
     assert set(fired.values()) == {1}, "nobody was paused, so no wake-up came twice"
+
+
+def test_a_follower_has_at_hand_what_the_workers_fold(fleet: Fleet) -> None:
+    town = Town(fleet.log, PAGES_OF_TOWN)
+    fleet.start()
+    fleet.wait(lambda: fleet.folded("status", "tocsin.pages") > PAGES_OF_TOWN)
+    early = Follower(STATUS, fleet.log, fleet.store)
+    early.start()
+    town.fires()
+    fleet.wait_for_all()
+    late = Follower(STATUS, fleet.log, fleet.store)
+    late.start()
+    town.clears()
+    fleet.wait_for_all()
+    fleet.stop_all()
+    ends = {("tocsin.pages", partition): end for partition, end in fleet.log.end("tocsin.pages").items()}
+    wanted = {
+        row: value
+        for (name, _), (_, rows) in _states(fleet, fleet.store).items()
+        if name == "status"
+        for row, value in rows.items()
+    }
+    for follower in (early, late):
+        assert follower.wait_for(ends, PATIENCE)
+        found = {
+            (name, page, key): msgspec.json.encode(value)
+            for name, table in follower.tables.items()
+            for page in table.pages()
+            for key, value in table.items(page)
+        }
+        assert found == wanted
+        follower.stop()
 
 
 def _of(fleet: Fleet, kind: type[e.EventData]) -> Counter[str]:
