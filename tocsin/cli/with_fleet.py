@@ -25,6 +25,8 @@ def work(role: str, channel: str, file: Path, host: str, port: int) -> None:
     """Be a worker until a signal comes; raises FailedError, and typer.Exit with the code of a fault."""
     config, engine = loaded(file)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # On a busy machine it warns of every task of its own that had to wait for a processor.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     name = f"{role} {channel}".strip()
     ready = f"{config.page.name}: {name} on {url_of(host, port)}"
     try:
