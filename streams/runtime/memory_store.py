@@ -86,7 +86,7 @@ class MemoryStateStore:
         topic, partition = place
         with self._lock:
             part = self._part(processor, partition)
-            if part.positions.get(topic, 0) != expected:
+            if any(part.positions.get(name, 0) != at for name, at in {**changes.beside, topic: expected}.items()):
                 return False
             part.positions[topic] = new
             _change(part.rows, changes.rows)

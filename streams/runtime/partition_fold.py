@@ -11,6 +11,8 @@ from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas import codec
 from schemas.codec import UnknownSchemaError
 from schemas.events import AnyEvent, Micros, TimerFired
@@ -198,7 +200,10 @@ class PartitionFold:
             if self._store.positions(self.processor.name, partition) != state.positions:
                 return False
             self._log.append(emitted)
-        if not self._store.commit(self.processor.name, place, expected, new, state.drain()):
+        # Whoever moved another topic's position changed the state that this was made from.
+        others = {name: state.positions.get(name, 0) for name in self.processor.topics if name != topic}
+        changes = replace(state.drain(), beside=others)
+        if not self._store.commit(self.processor.name, place, expected, new, changes):
             return False
         state.committed(topic, new)
         self._positions[place] = new

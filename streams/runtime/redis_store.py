@@ -139,7 +139,10 @@ class RedisStateStore:
         message = encoded(processor, partition, pages) if pages else b""
         with self._open():
             told = chain.from_iterable(parts.values())
-            answer = self._commit(keys, [topic, expected, new, self._channel, message, *told])
+            beside = [part for name, at in changes.beside.items() for part in (name, at)]
+            answer = self._commit(
+                keys, [topic, expected, new, self._channel, message, len(changes.beside), *beside, *told]
+            )
         if isinstance(answer, bytes):
             raise self._half_lost(processor, partition, answer)
         return bool(answer)

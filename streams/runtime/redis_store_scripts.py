@@ -18,9 +18,14 @@ COMMIT = (
     _SIZES
     + """
 -- KEYS: positions, index, then the keys that change; one may be named several times.
--- ARGV: topic, expected, new, channel, message, then for each changing key: how many values put it (field and value, or
--- score and member), how many names are to go, and these values and names.
+-- ARGV: topic, expected, new, channel, message, how many other topics are named with their positions, and these; then
+-- for each changing key: how many values put it (field and value, or score and member), how many names are to go, and
+-- these values and names.
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '0') ~= ARGV[2] then return 0 end
+local beside = 6 + 2 * tonumber(ARGV[6])
+for at = 7, beside, 2 do
+  if (redis.call('HGET', KEYS[1], ARGV[at]) or '0') ~= ARGV[at + 1] then return 0 end
+end
 -- All is looked at before anything is written: Redis does not take back what a script wrote.
 for at = 1, #KEYS do
   if at ~= 2 and tostring(size(KEYS[at])) ~= (redis.call('HGET', KEYS[2], string.sub(KEYS[at], start)) or '0') then
@@ -31,7 +36,7 @@ local function note(key)
   local now, part = size(key), string.sub(key, start)
   if now == 0 then redis.call('HDEL', KEYS[2], part) else redis.call('HSET', KEYS[2], part, now) end
 end
-local at, most = 6, 4000  -- Lua's stack takes 8,000
+local at, most = beside + 1, 4000  -- Lua's stack takes 8,000
 local function each(command, key, first, last)
   for from = first, last, most do redis.call(command, key, unpack(ARGV, from, math.min(from + most - 1, last))) end
 end
@@ -52,7 +57,7 @@ if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
 return 1
 """
 )
-"""1: written; 0: the position is another; a string: the last part of a key whose size is not what was noted."""
+"""1: written; 0: a position is another; a string: the last part of a key whose size is not what was noted."""
 
 HELD = (
     _SIZES

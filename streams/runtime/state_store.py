@@ -32,6 +32,8 @@ class Changes(msgspec.Struct, frozen=True):
     """When each timer wants to be woken."""
     origins: Mapping[str, bytes] = {}
     """For each place that emits into this one, how far what it emitted has been folded: see ``runtime.origins``."""
+    beside: Mapping[str, int] = {}
+    """Positions of the partition's other topics from which this was made: where one has moved, nothing is written."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -68,9 +70,7 @@ class StateStore(Protocol):
     def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
         """Return those of the rows that exist."""
 
-    def snapshot(
-        self, processor: str, partition: int, tables: Sequence[str]
-    ) -> tuple[Held, list[tuple[Row, bytes]]]:
+    def snapshot(self, processor: str, partition: int, tables: Sequence[str]) -> tuple[Held, list[tuple[Row, bytes]]]:
         """Return what ``held`` returns and the rows of these tables, all as of one moment: what a follower goes on from."""
 
     def ranked(
@@ -81,10 +81,8 @@ class StateStore(Protocol):
     def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
         """Return how many members a ranking has."""
 
-    def commit(
-        self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes
-    ) -> bool:
-        """Write ``changes`` and the position ``new`` in one step, if the position is ``expected``.
+    def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
+        """Write ``changes`` and the position ``new`` in one step, if the position is ``expected`` and all of ``changes.beside`` hold.
 
         False means that somebody else moved it: nothing was written, and the caller's state is worthless.
         """

@@ -54,6 +54,20 @@ def test_nothing_is_written_from_another_position(store: StateStore) -> None:
     assert len(store.ranked("pages", 3, "queue/email", None, 9)) == 2
 
 
+def test_nothing_is_written_beside_a_topic_that_moved(store: StateStore) -> None:
+    changes = Changes({ROW: b"one"}, beside={"tocsin.alerts": 0, "tocsin.deliveries": 7})
+    assert not store.commit("pages", PLACE, 0, 12, changes)
+    assert store.held("pages", 3) == Held({}, {}, {})
+    assert store.commit("pages", ("tocsin.deliveries", 3), 0, 7, Changes())
+    assert store.commit("pages", PLACE, 0, 12, changes)
+    assert store.fetch("pages", 3, [ROW]) == {ROW: b"one"}
+    assert store.commit(
+        "pages", ("tocsin.alerts", 3), 0, 1, Changes(beside={"tocsin.pages": 12, "tocsin.deliveries": 7})
+    )
+    assert not store.commit("pages", PLACE, 12, 13, changes)
+    assert store.positions("pages", 3) == {"tocsin.alerts": 1, "tocsin.deliveries": 7, "tocsin.pages": 12}
+
+
 def test_none_deletes_and_what_was_never_there_may_be_deleted(store: StateStore) -> None:
     store.commit("pages", PLACE, 0, 12, EVERYTHING)
     gone: dict[Any, None] = dict.fromkeys([*EVERYTHING.rows, ("drafts", "none", "at all")])
