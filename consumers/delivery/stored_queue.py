@@ -26,7 +26,8 @@ from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
 where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
 _OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
-_FIRST = "select {} from ledger indexed by ledger_queue where channel = ? and due < ? order by due, seq limit 1"
+_FIRST = f"""select {{}} from ledger l indexed by ledger_queue where l.channel = ? and l.due < ?
+and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 1"""
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
@@ -66,10 +67,10 @@ class StoredQueue:
         return bool(older) and not older & LEFT
 
     def due_at(self, channel: str) -> Micros | None:
-        return self._first("due", channel)
+        return self._first("l.due", channel)
 
     def oldest_unsent(self, channel: str) -> Micros | None:
-        return self._first("at", channel)
+        return self._first("l.at", channel)
 
     def notice(self, entry: Entry) -> Notice:
         known = self._notices.get(entry.update)

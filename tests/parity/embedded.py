@@ -1,0 +1,91 @@
+"""The embedded engine of a run, driven by the virtual clock; the history is told by what it knows."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from consumers.delivery.queue import Entry
+from consumers.delivery.subscribers import Subscriber
+from schemas.events import Micros
+from streams.domain.episodes import EPISODES, INSTANCES, Instance
+from streams.domain.model import PageView
+from streams.log.port import Stored
+from streams.runtime.clock import Clock
+from streams.runtime.rows import decoder
+from tests.parity.telling import Said
+from tocsin.backend import Backend
+
+_READ = 10_000
+CHANNELS = ("email", "sms", "webhook")
+
+
+class Wish(NamedTuple):
+    """A timer that a stage wants, and when."""
+
+    stage: str
+    page: str
+    timer: str
+    due: Micros
+
+
+class EmbeddedEngine:
+    """A data folder behind the stages of a server."""
+
+    def __init__(self, folder: Path, clock: Clock, environment: dict[str, str]) -> None:
+        self.backend = Backend(folder, environment, clock)
+        self._clock = clock
+        self._read = 1
+
+    def take(self, said: Sequence[Said]) -> None:
+        """Append; an id that lies on this log is not appended again."""
+        self.backend.log.append([each.record for each in said])
+
+    def settle(self) -> None:
+        """Return when everything is folded and nothing is due."""
+        self.backend.settle()
+        while self._is_due():
+            self.backend.settle()
+
+    def _is_due(self) -> bool:
+        return bool(self.backend.log.query("select 1 from timers where due <= ? limit 1", (self._clock(),)))
+
+    def news(self) -> list[Stored]:
+        """Return what lies on the log since the last call."""
+        found: list[Stored] = []
+        while batch := self.backend.log.read_all(self._read, _READ):
+            found += batch
+            self._read = batch[-1].offset + 1
+        return found
+
+    # --- what is known, for whoever tells the history ---
+
+    def view(self, page: str) -> PageView | None:
+        return self.backend.board.view(page)
+
+    def wishes(self) -> list[Wish]:
+        rows = self.backend.log.query("select stage, page, timer, due from timers order by due, stage, page, timer")
+        return [Wish(*row) for row in rows]
+
+    def instances(self) -> dict[str, dict[str, Instance]]:
+        """Return what is known of all alert instances by page and key."""
+        found: dict[str, dict[str, Instance]] = defaultdict(dict)
+        rows = self.backend.log.query(
+            "select page, key, value from state where stage = ? and tbl = ? order by page, key",
+            (EPISODES.name, INSTANCES),
+        )
+        for page, key, value in rows:
+            found[page][key] = decoder(Instance).decode(value)
+        return found
+
+    def subscribers(self, page: str) -> dict[str, Subscriber]:
+        return self.backend.subscribers.book.subscribers(page)
+
+    def waiting(self, limit: int) -> list[Entry]:
+        """Return what a sender would find: notifications that are due, or overtaken."""
+        queue = self.backend.queue
+        due = [entry for channel in CHANNELS for entry in queue.next(channel, self._clock(), limit)]
+        return due + [each.entry for channel in CHANNELS for each in queue.overtaken(channel, limit)]
+
+    def close(self) -> None:
+        self.backend.close()
