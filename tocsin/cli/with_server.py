@@ -33,8 +33,8 @@ def serve(file: Path, folder: Path, host: str, port: int) -> None:
 
 
 def is_distributed(file: Path) -> bool:
-    """Return whether a configuration names Kafka and Redis; raises FailedError."""
-    return _loaded(file).engine is not None
+    """Return whether a configuration names Kafka and Redis, which one that does not exist cannot; raises FailedError."""
+    return file.exists() and _loaded(file).engine is not None
 
 
 def apply_to_folder(file: Path, folder: Path, *, dry_run: bool) -> list[str]:
