@@ -129,11 +129,12 @@ ECHO = Processor("echo", (PAGES,), frozenset({"PromiseReminded"}), (TableSpec("s
 
 
 def _sum(state: State, event: AnyEvent, out: Output) -> None:
-    """Read both topics: a row for each, so that it does not matter how they interleave."""
+    """Read both topics and count: each by itself, and both in one row, in which a paused worker's old state would show."""
     match event.data:
         case AlertRefreshed(fingerprint=name) | PromiseReminded(incident=name):
             key = f"{event.type}/{name}"
             state["sums"].put(event.page, key, (state["sums"].get(event.page, key) or 0) + 1)
+            state["totals"].put(event.page, "all", (state["totals"].get(event.page, "all") or 0) + 1)
         case _:
             out.ignore("nothing of mine")
 
@@ -142,7 +143,7 @@ BOTH = Processor(
     name="both",
     topics=(ALERTS, PAGES),
     types=frozenset({"AlertRefreshed", "PromiseReminded"}),
-    tables=(TableSpec("sums", int, lazy=True),),
+    tables=(TableSpec("sums", int, lazy=True), TableSpec("totals", int)),
     step=_sum,
 )
 PROCESSORS = (COUNTING, ECHO, BOTH)
@@ -203,13 +204,18 @@ class World:
         self.store._parts.clear()
 
     def rows(self, *processors: Processor) -> Rows:
-        """Return all rows of the processors' partitions, by table, page and key."""
+        """Return all rows of the processors' partitions, by table, page and key; the totals are not among them."""
         return {
             row: value
             for processor in processors or PROCESSORS
             for partition in range(PARTITIONS)
             for row, value in self.store.rows(processor.name, partition, [spec.name for spec in processor.tables])
+            if row[0] != "totals"
         }
+
+    def totals(self) -> list[Rows]:
+        """Return for each partition how much was read of each page: a page's alerts lie in several."""
+        return [dict(self.store.rows(BOTH.name, partition, ["totals"])) for partition in range(PARTITIONS)]
 
     def ranking(self) -> dict[str, int]:
         """Return the ranking of the counts."""

@@ -27,20 +27,21 @@ def _records() -> list[Record]:
 
 
 @cache
-def _undisturbed() -> tuple[Rows, dict[str, int]]:
+def _undisturbed() -> tuple[Rows, dict[str, int], list[Rows]]:
     world = World(_records())
     world.drain()
     rows = world.rows()
     assert len({row[1] for row in rows}) == len(PAGE_NAMES)
     assert {row[0] for row in rows} == {"counts", "fired", "said", "sums"}
-    return rows, world.ranking()
+    return rows, world.ranking(), world.totals()
 
 
 def _agrees(world: World) -> None:
     world.drain()
-    rows, ranking = _undisturbed()
+    rows, ranking, totals = _undisturbed()
     assert world.rows() == rows
     assert world.ranking() == ranking
+    assert world.totals() == totals
 
 
 def _everything(world: World, workers: list[PartitionFold]) -> None:
@@ -172,6 +173,22 @@ def test_any_history_of_faults_ends_in_the_same_tables(actions: list[_Do]) -> No
     world.store.faults.clear()
     world.store.before_commit = lambda: None
     _agrees(world)
+
+
+_turns = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 1), _partition, st.integers(1, 6)), min_size=5, max_size=30
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_turns)
+def test_two_owners_of_two_topics_lose_nothing_of_each_other(turns: list[tuple[int, int, int, int]]) -> None:
+    """Either may move the position of one topic while the other works from an older state on the other one."""
+    fleet = _Fleet()
+    _everything(fleet.world, [fleet.world.worker(PROCESSORS[0])])
+    for one, topic, at, count in turns:
+        fleet.fold(("both", one), topic, at, 0, count)
+    _agrees(fleet.world)
 
 
 @settings(max_examples=100, deadline=None)
