@@ -13,7 +13,7 @@ from consumers.delivery.subscribers import PROCESSOR as SUBSCRIPTION_FOLD
 from consumers.delivery.subscribers import SUBSCRIBERS, SubscriberBook
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
-from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, shard_of
+from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, by_shard
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 from streams.log.port import LogUnavailableError, Positions
@@ -129,10 +129,8 @@ def _told(state: State, page: str, notice: Notice) -> Iterator[str]:
 
 def _remember(state: State, page: str, notice: Notice, newly: list[str]) -> None:
     """Note who heard of the subject, a row for each shard: a million ids are too many for one."""
-    by_shard: dict[int, list[str]] = {}
-    for one in newly:
-        by_shard.setdefault(shard_of(one), []).append(one)
-    rows = {f"{notice.subject_id}/{notice.update}/{shard}": tuple(ids) for shard, ids in sorted(by_shard.items())}
+    shards = sorted(by_shard(newly).items())
+    rows = {f"{notice.subject_id}/{notice.update}/{shard}": tuple(ids) for shard, ids in shards}
     known: tuple[str, ...] = state[SUBJECTS].get(page, notice.subject_id) or ()
     if rows and not rows.keys() <= set(known):
         for row, ids in rows.items():

@@ -1,7 +1,6 @@
 """Who is told of a notice, and what a sign-up brings about: the deciding code of both engines' planners. It stores nothing."""
 
 from collections.abc import Iterable
-from itertools import groupby
 from typing import NamedTuple
 
 from consumers.delivery import audience
@@ -9,7 +8,7 @@ from consumers.delivery.subscribers import ACTIVE, PENDING, SubscriberBook
 from schemas import events as e
 from schemas.events import AnyEvent, EventData, Notice
 from schemas.ids import derive
-from schemas.topics import shard_of
+from schemas.topics import by_shard
 from schemas.vocabulary import Impact, Kind
 from streams.domain.processor import Output
 
@@ -43,11 +42,7 @@ def plan(book: SubscriberBook, page: str, notice: Notice, told: Iterable[str]) -
 
 def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[e.NotificationsPlanned]:
     """Return plans by shard and channel for sorted ids by channel: in an order that is nearly that of the ids."""
-    groups = {
-        (shard, channel): list(members)
-        for channel, ids in recipients
-        for shard, members in groupby(sorted(ids, key=shard_of), key=shard_of)
-    }
+    groups = {(shard, channel): members for channel, ids in recipients for shard, members in by_shard(ids).items()}
     plans: list[e.NotificationsPlanned] = []
     for (shard, channel), members in sorted(groups.items()):
         for start in range(0, len(members), CHUNK):

@@ -10,7 +10,7 @@ from schemas import codec
 from schemas import events as e
 from schemas.codec import Schema
 from schemas.events import EVENT_TYPE_OF_NAME, EVENT_TYPES, EventData
-from schemas.topics import SHARDS, TOPIC_OF_NAME, TOPICS, partition_of, route, shard_of
+from schemas.topics import SHARDS, TOPIC_OF_NAME, TOPICS, by_shard, partition_of, route, shard_of
 from schemas.vocabulary import Impact, Kind
 from tests.strategies.events import events
 from tests.unit.schemas import kept
@@ -81,6 +81,14 @@ def test_sorted_ids_are_sorted_by_shard_and_fill_all_of_them(subscribers: list[s
     shards = [shard_of(one) for one in sorted(subscribers)]
     assert shards == sorted(shards)
     assert {shard_of(f"{number:02x}") for number in range(256)} == set(range(SHARDS))
+
+
+@given(st.lists(st.text(max_size=4) | st.uuids().map(lambda one: one.hex), unique=True))
+def test_ids_fall_into_shards_one_by_one_and_all_at_once_alike(subscribers: list[str]) -> None:
+    found = by_shard(subscribers)
+    assert found == {
+        shard: [one for one in subscribers if shard_of(one) == shard] for shard in map(shard_of, subscribers)
+    }
 
 
 def test_what_concerns_one_subscriber_travels_under_one_key_and_notices_of_one_incident_too() -> None:
