@@ -264,7 +264,7 @@ class Sender:
         if conclusion.state is NotificationState.SENT:
             self._breaker.accepted()
         if conclusion.pause_until is not None:
-            self._breaker.refused(now, conclusion.pause_until, conclusion.reason)
+            self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
         self._failpoint("sent")
         self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
         self._concluded.append((entry, conclusion))

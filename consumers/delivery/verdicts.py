@@ -18,13 +18,14 @@ MOST_ATTEMPTS_IN_DOUBT = 5
 class Conclusion(msgspec.Struct, frozen=True):
     """What is recorded: the state, why, and when the notification is taken up again (None: never).
 
-    ``pause_until`` stops the whole channel for a while; ``events`` follow from the outcome for others.
+    ``pause_until`` stops the whole channel for a while, because of its ``refusal``; ``events`` follow from the outcome for others.
     """
 
     state: NotificationState
     reason: str
     retry_at: Micros | None = None
     pause_until: Micros | None = None
+    refusal: str = ""
     condemns: bool = False
     events: tuple[AnyEvent, ...] = ()
 
@@ -52,7 +53,7 @@ def conclude(
         case Rejected(scope=Scope.CHANNEL, reason=reason):
             # Nothing is wrong with the message: the whole channel waits until somebody mends it.
             until = now + micros(breaker.pause(refusals + 1))
-            return msgspec.structs.replace(_again(reason, attempts, planned_at, until), pause_until=until)
+            return msgspec.structs.replace(_again(reason, attempts, planned_at, until), pause_until=until, refusal=reason)
         case Rejected(scope=scope, reason=reason):
             return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
         case InDoubt(reason=reason):
@@ -63,7 +64,7 @@ def conclude(
 
 def _again(reason: str, attempts: int, planned_at: Micros, due: Micros) -> Conclusion:
     if is_late(planned_at, due):
-        return Conclusion(NotificationState.FAILED, f"given up after {attempts} attempts: {reason}")
+        return Conclusion(NotificationState.FAILED, f"given up after {attempts} {'attempt' if attempts == 1 else 'attempts'}: {reason}")
     return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
 
 
