@@ -29,7 +29,10 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
     if out.ignored is not None:
         state[IGNORED].put(event.page, event.id, out.ignored)
     else:
-        state[CHANGED].put(event.page, facts.ONLY, event.recorded_at)
+        # A log may repeat a fact after younger ones, and clocks differ: a page never becomes older.
+        known = state[CHANGED].get(event.page, facts.ONLY)
+        if known is None or known < event.recorded_at:
+            state[CHANGED].put(event.page, facts.ONLY, event.recorded_at)
 
 
 STATUS = Processor(
