@@ -22,6 +22,7 @@ from streams.domain.episodes import (
     Opens,
     Refreshes,
     Report,
+    alert_id,
     episode_id,
     judge,
     table_key,
@@ -130,7 +131,7 @@ def _received(origin: Origin, alert: Alert, episode: str, occurred_at: Micros, s
         alert.test,
         alert.inconclusive,
     )
-    identifier = derive("alert", origin.page, origin.source, alert.fingerprint, episode, alert.status, sort)
+    identifier = alert_id(origin.page, origin.source, alert.fingerprint, episode, alert.status, sort)
     return _event(origin, identifier, occurred_at, data)
 
 

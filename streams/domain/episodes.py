@@ -17,6 +17,8 @@ from streams.domain.state import State, TableSpec
 
 INSTANCES = "instances"
 LEASE = "lease"
+_REMEMBERED = 50
+"""Severities of an episode that are known when they come again."""
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False):
@@ -150,6 +152,14 @@ def episode_id(page: str, source: str, fingerprint: str, started_at: Micros) -> 
     return derive("episode", page, source, fingerprint, str(started_at))
 
 
+def alert_id(page: str, source: str, fingerprint: str, episode: str, status: AlertStatus, sort: str) -> str:
+    """Return the id of an alert's event: the same for whoever says the same of an episode.
+
+    ``sort`` counts the severities of an episode, or names what is no news and yet kept.
+    """
+    return derive("alert", page, source, fingerprint, episode, status, sort)
+
+
 def table_key(source: str, fingerprint: str) -> str:
     """Return the key of an instance in the table of its page."""
     return f"{source}/{fingerprint}"
@@ -177,6 +187,8 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
     verdict = judge(known, report, event.recorded_at)
     if isinstance(verdict, Changes | Closes) and _speaks_of_another(alert, known):
         verdict = Nothing("said of an earlier episode")
+    if isinstance(verdict, Changes) and known is not None and _was_said(event, alert, known):
+        verdict = Nothing("this was said of the episode before")
     match verdict:
         case Opens(started_at=started_at, instead=instead):
             if known is not None and known.episode == alert.episode:
@@ -216,6 +228,15 @@ def _speaks_of_another(alert: e.AlertReceived, known: Instance | None) -> bool:
     if alert.status is AlertStatus.FIRING:
         return alert.starts_at is None
     return alert.ends_at is None or alert.ends_at <= known.started_at
+
+
+def _was_said(event: AnyEvent, alert: e.AlertReceived, known: Instance) -> bool:
+    """Whether a log repeats the opening or an earlier severity of the running episode: its id tells."""
+    if alert.episode != known.episode:
+        return False
+    counts = range(max(0, known.changes - _REMEMBERED), known.changes + 1)
+    of = (event.page, alert.source, alert.fingerprint, alert.episode, alert.status)
+    return event.id in (alert_id(*of, "0"), *(alert_id(*of, str(count)) for count in counts))
 
 
 def _opened(alert: e.AlertReceived, started_at: Micros) -> e.EpisodeOpened:

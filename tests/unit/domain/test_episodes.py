@@ -179,6 +179,18 @@ def test_the_same_event_twice_is_one() -> None:
     assert (out.emitted, out.ignored) == ([], "an unchanged repeat")
 
 
+@pytest.mark.parametrize("which", range(3))
+def test_an_earlier_severity_that_a_log_repeats_does_not_come_back(which: int) -> None:
+    history = History()
+    for severity in ("critical", "warning", "error"):
+        history.fires(severity=severity, starts_at=NOW)
+    out = history.episodes.fold(history.emitted("tocsin.alerts")[which])
+    assert out.emitted == []
+    assert instance(history).severity is Severity.ERROR
+    history.fires(severity="critical", starts_at=NOW)
+    assert instance(history).severity is Severity.CRITICAL, "a monitor may say again what it said before"
+
+
 def test_a_firing_without_a_start_is_not_opened_twice() -> None:
     history = History()
     history.fires(starts_at=None)
