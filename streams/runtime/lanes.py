@@ -1,7 +1,7 @@
-"""Has every processor fold the partitions that this worker has now: a lane for each partition number.
+"""Has every processor fold the partitions that this worker has now. It knows nothing of where messages come from.
 
-Lanes work beside each other, because what a fold does is mostly waiting for acknowledgements; within a lane the processors
-take each batch one after the other. It knows nothing of where messages come from.
+A lane is a partition number; in it each processor goes at its own pace, with its own position. They share no state and
+what a fold does is mostly waiting for acknowledgements, so none need wait for another.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from schemas.wire import SINGLE_OBJECT, Framing, as_single_object
@@ -21,6 +22,8 @@ _MOST_WAITING = 5_000
 """Messages that may wait in a lane until the one who brings more has to wait."""
 _IDLE_SECONDS = 1.0
 """After how long a processor's position is moved over messages of which it wanted none."""
+_PACE_SECONDS = 0.01
+"""How long after a batch was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
 _AGAIN_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0
 """How long a log or a store may be away; after that it may be this process that is at fault, and it is better replaced."""
@@ -31,98 +34,106 @@ Folds = Callable[[], Sequence[PartitionFold]]
 Fault = Callable[[BaseException], None]
 
 
-class Lane:
-    """One partition number of all topics. Everything but ``fold`` is called from the event loop."""
+class Track:
+    """One processor in one lane. Everything but ``fold`` is called from the event loop."""
 
-    def __init__(
-        self,
-        partition: int,
-        folds: Sequence[PartitionFold],
-        threads: ThreadPoolExecutor,
-        framing: Framing = SINGLE_OBJECT,
-    ) -> None:
-        self.partition = partition
-        self.folds = folds
+    def __init__(self, partition: int, fold: PartitionFold, threads: ThreadPoolExecutor, framing: Framing) -> None:
+        self.fold = fold
+        self.topics = frozenset(fold.processor.topics)
+        self.waiting: deque[tuple[str, Message]] = deque()
+        self.room = asyncio.Event()
+        self.room.set()
+        self._name = f"{fold.processor.name}, partition {partition},"
+        self._partition = partition
+        self._types = fold.processor.types
         self._threads = threads
         self._framing = framing
-        self._waiting: deque[tuple[str, Message]] = deque()
-        self._passing: dict[tuple[str, str], list[Message]] = {}
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._wanted = asyncio.Event()
         self._resting = asyncio.Event()
         self._at_work = asyncio.Lock()
 
-    def position(self, topic: str) -> int:
-        """Return the first offset that some processor has yet to read."""
-        return min(fold.position((topic, self.partition)) for fold in self.folds if topic in fold.processor.topics)
+    async def take_over(self, unless: asyncio.Event) -> None:
+        """Begin at the store's position."""
+        await _until_done(self._threads, partial(self.fold.assigned, [self._partition]), self._name, unless)
 
-    async def put(self, topic: str, message: Message) -> None:
-        """Let a message wait for its turn, after waiting for room."""
-        await self._room.wait()
-        self._waiting.append((topic, message))
-        self._arrived.set()
-        if len(self._waiting) >= _MOST_WAITING:
-            self._room.clear()
+    def put(self, topic: str, message: Message) -> None:
+        """Let a message wait for its turn. Of one that is not wanted only the position matters, which can wait."""
+        self.waiting.append((topic, message))
+        if message.type in self._types or len(self.waiting) >= _BATCH:
+            self._wanted.set()
+        if len(self.waiting) >= _MOST_WAITING:
+            self.room.clear()
+            self._wanted.set()
 
     async def rest(self) -> None:
         """Drop what waits, and return when the batch in hand is done."""
-        self._waiting.clear()
-        self._room.set()
+        self.waiting.clear()
+        self.room.set()
         self._resting.set()
         async with self._at_work:
-            self._passing.clear()
-        self._resting.clear()
+            self._resting.clear()
 
     async def work(self) -> None:
         """Fold what arrives until it is cancelled; raises what cannot be waited out."""
+        loop = asyncio.get_running_loop()
+        earliest = loop.time()
         while True:
-            await self._wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), _IDLE_SECONDS)
+            if (early := earliest - loop.time()) > 0:
+                await asyncio.sleep(early)
+            earliest = loop.time() + _PACE_SECONDS
             async with self._at_work:
-                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
-                self._room.set()
-                await self._repeat(batch)
+                batch = [self.waiting.popleft() for _ in range(min(_BATCH, len(self.waiting)))]
+                if not self.waiting:
+                    self._wanted.clear()
+                self.room.set()
+                if batch:
+                    await _until_done(self._threads, partial(self._fold, batch), self._name, self._resting)
 
-    async def _wait(self) -> None:
-        if self._waiting:
-            return
-        self._arrived.clear()
-        try:
-            await asyncio.wait_for(self._arrived.wait(), _IDLE_SECONDS if self._passing else None)
-        except TimeoutError:
-            return  # nothing came: time to move the positions that stayed behind
-
-    async def _repeat(self, batch: Sequence[tuple[str, Message]]) -> None:
-        await _until_done(self._threads, partial(self.fold, batch), f"partition {self.partition}", self._resting)
-
-    def fold(self, batch: Sequence[tuple[str, Message]]) -> None:
-        """Give a batch to every processor that reads its topics. An empty one lets positions that stayed behind move."""
+    def _fold(self, batch: Sequence[tuple[str, Message]]) -> None:
         topics: dict[str, list[Message]] = {}
         for topic, message in batch:
             topics.setdefault(topic, []).append(self._plain(message))
-        if not topics:
-            topics = {topic: [] for _, topic in self._passing}
         for topic, messages in topics.items():
-            for fold in self.folds:
-                if topic in fold.processor.topics:
-                    self._give(fold, topic, messages, idle=not batch)
+            self.fold.fold((topic, self._partition), messages)
 
     def _plain(self, message: Message) -> Message:
         """Return a message as folds read them. Here, because a registry may have to be asked: waited for, or a fault."""
         frame = as_single_object(self._framing, message.frame, message.type)
         return message if frame is message.frame else message._replace(frame=frame)
 
-    def _give(self, fold: PartitionFold, topic: str, messages: list[Message], *, idle: bool) -> None:
-        # A commit for each batch of which it wants nothing would cost as much as one that does something.
-        name = (fold.processor.name, topic)
-        given = self._passing.pop(name, []) + messages
-        types = fold.processor.types
-        if not given:
-            return
-        if idle or len(given) >= _BATCH or any(message.type in types for message in messages):
-            fold.fold((topic, self.partition), given)
-        else:
-            self._passing[name] = given
+
+class Lane:
+    """One partition number of all topics."""
+
+    def __init__(
+        self, partition: int, folds: Sequence[PartitionFold], threads: ThreadPoolExecutor, framing: Framing
+    ) -> None:
+        self.partition = partition
+        self.folds = folds
+        self.tracks = [Track(partition, fold, threads, framing) for fold in folds]
+
+    def position(self, topic: str) -> int:
+        """Return the first offset that some processor has yet to read."""
+        return min(track.fold.position((topic, self.partition)) for track in self.tracks if topic in track.topics)
+
+    async def put(self, topic: str, message: Message) -> None:
+        """Give a message to every processor that reads the topic, after waiting for room."""
+        for track in self.tracks:
+            if topic in track.topics:
+                await track.room.wait()
+                track.put(topic, message)
+
+    async def rest(self) -> None:
+        """Drop what waits, and return when no batch is in hand."""
+        await asyncio.gather(*(track.rest() for track in self.tracks))
+
+    async def work(self) -> None:
+        """Fold what arrives until it is cancelled; raises what cannot be waited out."""
+        async with asyncio.TaskGroup() as group:
+            for track in self.tracks:
+                group.create_task(track.work())
 
 
 async def _until_done(
@@ -213,4 +224,5 @@ class Lanes:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._fault(error)
+            # A lane's faults come as a group; the first of them says what there is to know.
+            self._fault(error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error)
