@@ -5,6 +5,7 @@ Alerts are judged as an intake judges them; often by what it knew some time ago,
 
 from collections.abc import Mapping
 from random import Random
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -55,11 +56,11 @@ class Monitors:
             return None
         # What is said under one id says one thing: whoever says it again repeats it word for word.
         [event] = verdicts.events
-        return self._once.setdefault(event.id, event)
+        return self._once.get(event.id, event)
 
-    def repeated(self) -> AnyEvent | None:
-        """Return something that was said before, perhaps long ago."""
-        return self._random.choice(list(self._once.values())) if self._once else None
+    def note(self, event: AnyEvent) -> None:
+        """Remember that this was said indeed."""
+        self._once[event.id] = event
 
     def _believed(self, key: str, current: Instance | None) -> Instance | None:
         """Return what the intake knows of an instance: what is so, what was so once, or nothing."""
@@ -114,11 +115,18 @@ class Monitors:
         return now + self._random.randrange(2 * MINUTE, 40 * MINUTE)
 
 
-def is_silent(page: str, known: Mapping[str, Instance], event: AnyEvent) -> bool:
-    """Whether the fold of episodes, in this state, would say nothing to the page."""
+class Effect(NamedTuple):
+    """What the fold of episodes makes of an alert: whether it ignores it, and whether it tells the page of it."""
+
+    ignored: bool
+    silent: bool
+
+
+def effect_of(page: str, known: Mapping[str, Instance], event: AnyEvent) -> Effect:
+    """Return what becomes of an alert in this state."""
     state = memory_state(EPISODES.tables)
     for key, instance in known.items():
         state[INSTANCES].fill(page, key, instance)
     out = Output(event)
     EPISODES.step(state, event, out)
-    return not out.emitted
+    return Effect(out.ignored is not None, not out.emitted)

@@ -97,8 +97,8 @@ class Senders:
             (done if here and random.random() < 0.8 else kept).append(each)
         self._hands = kept
         found: list[EventData] = []
-        for worker, each in groupby(done, lambda pair: pair[0]):
-            results = [self._result(entry, now) for _, entry in each]
+        for worker, hands in groupby(done, lambda pair: pair[0]):
+            results = [self._result(entry, now) for _, entry in hands]
             # A stranger may speak in the name of one who is gone.
             said_by = worker if random.random() < 0.9 else random.choice(_WORKERS)
             found.append(e.DeliveriesRecorded(said_by, shard, results))

@@ -16,7 +16,7 @@ from streams.domain.pages import PAGES
 from streams.runtime.embedded import timer_event
 from tests.builders.views import NOW
 from tests.parity import world
-from tests.parity.alerts import MINUTE, SECOND, Monitors, is_silent
+from tests.parity.alerts import MINUTE, SECOND, Monitors, effect_of
 from tests.parity.embedded import EmbeddedEngine, Wish
 from tests.parity.endpoints import Senders, Subscribers
 from tests.parity.people import Operators
@@ -37,8 +37,12 @@ class Teller:
         self.monitors = Monitors(random, page)
         self.operators = Operators(random, page)
         self.subscribers = Subscribers(random, page)
-        self.said: list[Said] = []
-        """What was said on the page's own topics, to be said again."""
+        self.said: dict[str, Said] = {}
+        """What may be said again, after whatever: commands by their ids, and of each alert instance what was said last.
+
+        An alert behind younger ones of its instance is another matter: whoever repeats it was judged anew, by what is
+        known then, and says something else.
+        """
 
 
 class History:
@@ -112,15 +116,25 @@ class History:
             event = teller.monitors.say(key, known, self.now)
             if event is not None:
                 busy.add(key)
-                return [[self._noted(teller, self._maybe_twice(event))]]
+                return [[self._alerted(teller, known, key, event)]]
         return []
+
+    def _alerted(self, teller: Teller, known: Known, key: str, event: AnyEvent) -> Said:
+        said = self._maybe_twice(event)
+        teller.monitors.note(event)
+        teller.said.pop(key, None)
+        # What came to nothing when it was first said may come to something later: it is not said twice then.
+        if not effect_of(teller.page, known, event).ignored:
+            teller.said[key] = said
+        return said
 
     def _told(self, teller: Teller, known: Known, busy: set[str]) -> list[list[Said]]:
         view = self._engine.view(teller.page)
         assert view is not None, "the page was defined"
         drill = self._random.random() < 0.05
         said = self._command(teller.page, teller.operators.say(view, self.now), "operator:ada", drill=drill)
-        return [[self._noted(teller, said)]]
+        teller.said[said.event.id] = said
+        return [[said]]
 
     def _moved(self, teller: Teller, known: Known, busy: set[str]) -> list[list[Said]]:
         moved = dict(teller.subscribers.move() for _ in range(self._random.randint(1, 4)))
@@ -141,7 +155,7 @@ class History:
             return [[self._random.choice(fired)]]
         if not teller.said:
             return []
-        said = self._random.choice(teller.said)
+        said = self._random.choice(list(teller.said.values()))
         self.counts[f"{said.event.type} again"] += 1
         busy.update(teller.monitors.keys)
         return [[said]]
@@ -153,9 +167,9 @@ class History:
             if key in busy:
                 continue
             event = teller.monitors.say(key, known, self.now)
-            if event is not None and is_silent(teller.page, known, event):
+            if event is not None and effect_of(teller.page, known, event).silent:
                 busy.add(key)
-                yield [self._noted(teller, self._maybe_twice(event))]
+                yield [self._alerted(teller, known, key, event)]
 
     # --- events ---
 
@@ -164,10 +178,6 @@ class History:
         processor = _PROCESSORS[wish.stage]
         at = processor.topics[0], processor.timer_key(wish.page, wish.timer)
         self._fired.append(Said(timer_event(wish.stage, wish.page, wish.timer, wish.due, self.now), at=at))
-
-    def _noted(self, teller: Teller, said: Said) -> Said:
-        teller.said.append(said)
-        return said
 
     def _event(self, page: str, data: EventData, actor: str, *, drill: bool = False) -> AnyEvent:
         self._events += 1
@@ -193,4 +203,3 @@ class History:
         dealt = list(together.values())
         self._random.shuffle(dealt)
         return Round(self.now, dealt)
-

@@ -1,16 +1,14 @@
 """Runs one history through both engines, round by round, and stops at the first difference with what led to it."""
 
-import os
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from schemas.events import Micros
 from schemas.ids import random_id
+from schemas.topics import DELIVERIES, NOTIFICATIONS
 from streams.keys.master import MASTER_VARIABLE
 from streams.log.port import Record, Stored, event_of
 from tests.builders.views import NOW
@@ -23,12 +21,15 @@ from tests.parity.pictures import Picture
 from tests.parity.telling import Round
 
 WORKERS = 3
-_SHOWN = 30
-_UNORDERED = "tocsin.notifications"
+_SHOWN = 60
+_UNORDERED = NOTIFICATIONS.name
 """Plans of several subjects under one key come of notices under several: their order is nobody's."""
 
+_OF_DELIVERY = ("notice", "notification", "told", "queue", "overtaken", "claimed", "due")
+_DELIVERY = (NOTIFICATIONS.name, DELIVERIES.name)
 
-class Difference(AssertionError):
+
+class DifferenceError(AssertionError):
     """The engines disagree: names the first difference, and tells what led to it."""
 
 
@@ -42,8 +43,8 @@ class Logs:
         self._ids: set[str] = set()
         self._by_key: dict[tuple[str, str], list[Record]] = defaultdict(list)
 
-    def compare(self, embedded: Sequence[Stored], fleet: Sequence[Stored]) -> None:
-        """Compare what is new; raises Difference."""
+    def compare(self, told: Round, embedded: Sequence[Stored], fleet: Sequence[Stored]) -> None:
+        """Compare what is new since a round was told; raises DifferenceError."""
         mine, theirs = _by_key(embedded), _by_key(self._first(fleet))
         for place in sorted(mine.keys() | theirs.keys()):
             self._by_key[place] += mine[place]
@@ -51,19 +52,20 @@ class Logs:
             left, right = _said(place[0], mine[place]), _said(place[0], theirs[place])
             if left != right:
                 rank = next((at for at, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]), -1)
-                raise Difference(
+                raise DifferenceError(
                     f"the logs differ under {place} from record {rank} of this round on\n"
                     f"--- embedded\n{_shown(mine[place])}\n--- fleet\n{_shown(theirs[place])}\n"
-                    f"--- before\n{_shown(self._by_key[place][: -len(mine[place]) or None])}"
+                    f"--- told in this round\n{_shown(_told(told, place[1]))}\n"
+                    f"--- before\n{self.history([place[1].split('/')[0]], delivered=place[0] in _DELIVERY)}"
                 )
 
-    def history(self, words: Sequence[str]) -> str:
-        """Return what was said last under the keys of a page and of whatever a difference names."""
+    def history(self, pages: Sequence[str], *, delivered: bool) -> str:
+        """Return what was said last of these pages, or what was planned and delivered there."""
         found = [
             record
-            for (_, key), records in self._by_key.items()
+            for (topic, key), records in self._by_key.items()
+            if key.split("/")[0] in pages and (topic in _DELIVERY) == delivered
             for record in records
-            if any(word in key.split("/")[0] for word in words)
         ]
         return _shown(sorted(found, key=lambda record: record.recorded_at))
 
@@ -88,6 +90,11 @@ def _said(topic: str, records: Sequence[Record]) -> list[tuple[str, str, int, by
     return sorted(said) if topic == _UNORDERED else said
 
 
+def _told(told: Round, key: str) -> list[Record]:
+    page = key.partition("/")[0]
+    return [said.record for said in told.said if said.event.page == page]
+
+
 def _shown(records: Sequence[Record]) -> str:
     lines = []
     for record in records[-_SHOWN:]:
@@ -99,7 +106,9 @@ def _shown(records: Sequence[Record]) -> str:
 class Parity:
     """Both engines, a history, and what was found. Use it as a context manager."""
 
-    def __init__(self, seed: int, pages: int, servers: str, redis: str, folder: Path, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, seed: int, pages: int, servers: str, redis: str, folder: Path, report: Callable[[str], None]
+    ) -> None:
         self._report = report
         self._pages = [world.page_id(number) for number in range(pages)]
         environment = {MASTER_VARIABLE: random_id() + random_id()}
@@ -121,7 +130,7 @@ class Parity:
         self._embedded.close()
 
     def play(self, rounds: int, checks: int) -> None:
-        """Play so many rounds; compare everything ``checks`` times on the way, and at the end. Raises Difference."""
+        """Play so many rounds; compare everything ``checks`` times on the way, and at the end. Raises DifferenceError."""
         self._one(self.history.beginning())
         self._one(self.history.first_subscribers())
         self.check()
@@ -142,13 +151,13 @@ class Parity:
         with self._timed("fleet"):
             self._fleet.take(told.said)
             self._fleet.settle()
-        self._logs.compare(self._embedded.news(), self._fleet.news())
+        self._logs.compare(told, self._embedded.news(), self._fleet.news())
 
     def _timed(self, name: str) -> "_Timed":
         return _Timed(self.seconds, name)
 
     def check(self) -> None:
-        """Compare the two states and all that is read of them; raises Difference."""
+        """Compare the two states and all that is read of them; raises DifferenceError."""
         with self._timed("fleet"):
             self._fleet.settle_to_the_ends()
         with self._timed("comparing"):
@@ -174,9 +183,9 @@ class Parity:
             left, right = mine.get(name), theirs.get(name)
             if left != right:
                 pages = [page for page in self._pages if page in name]
-                raise Difference(
+                raise DifferenceError(
                     f"{name} differs\n  embedded: {_text(left)}\n  fleet:    {_text(right)}\n"
-                    f"--- what led to it\n{self._logs.history(pages)}"
+                    f"--- what led to it\n{self._logs.history(pages, delivered=name.startswith(_OF_DELIVERY))}"
                 )
 
     def summary(self) -> str:
