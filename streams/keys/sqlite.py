@@ -39,6 +39,15 @@ class SqliteKeyStore:
                 (owner, kept.wrapped, kept.lookup),
             )
 
+    def fill(self, kept: Iterable[tuple[str, Kept]]) -> int:
+        """Keep all of these in one step, in a store that is new; return how many there were."""
+        rows = [(owner, each.wrapped, each.lookup) for owner, each in kept]
+        with self._lock:
+            self._connection.execute("begin immediate")
+            self._connection.executemany("insert into keys (owner, wrapped, lookup) values (?, ?, ?)", rows)
+            self._connection.execute("commit")
+        return len(rows)
+
     def get(self, owner: str) -> Kept | None:
         with self._lock:
             row = self._connection.execute("select wrapped, lookup from keys where owner = ?", (owner,)).fetchone()

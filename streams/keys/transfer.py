@@ -1,12 +1,13 @@
-"""Carries wrapped keys into the topic of the distributed store as they are; it opens none and needs no master key."""
+"""Carries wrapped keys into the topic of the distributed store, and out of it, as they are; it opens none of them."""
 
 from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
 
+from streams.keys.sqlite import SqliteKeyStore
 from streams.keys.store import KeyStore
-from streams.keys.topic import KeyTopic, row_of
+from streams.keys.topic import KeyTopic, kept_of, row_of
 from streams.keys.vault import PROOF
 
 _CHUNK = 1_000
@@ -55,6 +56,11 @@ def verify(source: KeyStore, topic: KeyTopic) -> CarriedKeys:
     for owner, row in sorted(there.items()):
         digest.update(msgspec.msgpack.encode((owner, row)))
     return CarriedKeys(len(there), digest.hexdigest())
+
+
+def copy(topic: KeyTopic, into: SqliteKeyStore) -> int:
+    """Write what the topic holds into a new file and return how many keys there are; raises what both raise."""
+    return into.fill((owner, kept_of(row)) for owner, row in sorted(_last_words(topic).items()))
 
 
 def _held(source: KeyStore) -> dict[str, bytes]:

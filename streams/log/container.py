@@ -57,12 +57,14 @@ class Line(msgspec.Struct, frozen=True):
 class Imported(msgspec.Struct, frozen=True):
     """What an import did: how many records the file has, and how many of them the log did not have.
 
-    ``chains_agree`` says whether the log's chains now end as the file's do: not where the log holds anything else, or
-    has another number of partitions.
+    ``repeated`` is how many of the file's records have the id of one before it in the file: Kafka keeps what is appended
+    twice, and the first is what counts. ``chains_agree`` says whether the log's chains now end as the file's do: not
+    where the file repeats an id, the log holds anything else, or has another number of partitions.
     """
 
     records: int
     added: int
+    repeated: int
     chains_agree: bool
 
 
@@ -136,8 +138,8 @@ def import_log(log: EventLog, file: IO[bytes], *, progress: Progress | None = No
     """Append what ``file`` holds and the log does not, in the file's order; may be repeated after it broke off.
 
     A log that does not look ids up (Kafka) holds twice what is imported twice; all consumers accept that.
-    Raises ContainerError before a record is appended whose body is not the exported one, and for a record whose id
-    the log has with another body.
+    Raises ContainerError before a record is appended whose body is not the exported one, and where the log has an id
+    with another body than the file's first record of that id.
     """
     importer = _Importer(log)
     for line, record in _records(file):
@@ -145,7 +147,7 @@ def import_log(log: EventLog, file: IO[bytes], *, progress: Progress | None = No
         if progress is not None and importer.records % _CHUNK == 0:
             progress(importer.records)
     importer.flush()
-    return Imported(importer.records, importer.added, importer.chains_agree())
+    return Imported(importer.records, importer.added, importer.repeated, importer.chains_agree())
 
 
 class _Importer:
@@ -154,8 +156,10 @@ class _Importer:
     def __init__(self, log: EventLog) -> None:
         self.records = 0
         self.added = 0
+        self.repeated = 0
         self._log = log
-        self._empty = not any(end for name in topics.TOPIC_OF_NAME for end in log.end(name).values())
+        self._begin = {(name, number): end for name in topics.TOPIC_OF_NAME for number, end in log.end(name).items()}
+        self._met: set[str] = set()
         self._moved = False
         self._batch: list[tuple[Line, Record]] = []
         self._links: dict[TopicPartition, bytes] = {}
@@ -184,15 +188,26 @@ class _Importer:
             self._moved = self._moved or answer.partition != line.partition
             if not answer.duplicate:
                 self.added += 1
-            elif (known := self._log.find(record.id)) is None or known.record != record:
-                raise ContainerError(f"{line.place}: the log has another event with the id {record.id}")
+            else:
+                self._compare(line, record)
+
+    def _compare(self, line: Line, record: Record) -> None:
+        """Look at what the log has under an id already: of the file's records of one id it must be the first."""
+        known = self._log.find(record.id)
+        is_ours = known is not None and known.offset >= self._begin[known.record.topic, known.partition]
+        if is_ours or record.id in self._met:
+            self.repeated += 1
+        elif known is None or known.record != record:
+            raise ContainerError(f"{line.place}: the log has another event with the id {record.id}")
+        else:
+            self._met.add(record.id)
 
     def chains_agree(self) -> bool:
         """Whether the log now ends with the file's links; raises ContainerError where it was empty and does not."""
         ends = {(name, number): end for name in topics.TOPIC_OF_NAME for number, end in self._log.end(name).items()}
         last = {place: self._last_link(place, end) for place, end in ends.items() if end}
         agree = last == self._links
-        if self._empty and not self._moved and not agree:
+        if not (agree or self._moved or self.repeated or any(self._begin.values())):
             raise ContainerError("the imported log's chains do not end as the file's do")
         return agree
 

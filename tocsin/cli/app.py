@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import draft, incident, log, maintenance, serving, subscriber, worker
+from tocsin.cli import draft, incident, keys, log, maintenance, serving, subscriber, worker
 from tocsin.cli.demo import demo
 from tocsin.cli.doctor import doctor
 from tocsin.cli.failures import Group
@@ -35,6 +35,7 @@ app.add_typer(draft.app, name="draft", rich_help_panel=_HAND)
 app.add_typer(subscriber.app, name="subscriber", rich_help_panel=_HAND)
 app.command("audience", rich_help_panel=_HAND)(subscriber.audience)
 app.add_typer(log.app, name="log", rich_help_panel=_RECORD)
+app.add_typer(keys.app, name="keys", rich_help_panel=_RECORD)
 app.command("replay", rich_help_panel=_RECORD)(replay_command)
 app.command("migrate", rich_help_panel=_RECORD)(migrate)
 

@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.25
 _LINES = 20
 _NEVER = threading.Event()
 _SAME = "the log's chains end as the file's do"
-_OTHER = "the log's chains are its own: it holds other events too, or its topics have other partitions"
+_OTHER = "the log's chains are its own: they do not hold just the file's events in the file's partitions"
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE.avro", help="An Avro container file.")]
 
@@ -104,7 +104,10 @@ def import_command(
                 log.close()
     except (FolderInUseError, LogError, sqlite3.Error) as error:
         raise FailedError(str(error)) from error
-    print(f"imported {done.added} of {done.records} events; {done.records - done.added} were there")
+    there = done.records - done.added - done.repeated
+    print(f"imported {done.added} of {done.records} events; {there} were there")
+    if done.repeated:
+        print(f"{done.repeated} stood in the file a second time, and only the first of them counts")
     print(_SAME if done.chains_agree else _OTHER)
 
 

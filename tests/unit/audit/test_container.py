@@ -138,6 +138,23 @@ def test_an_id_with_another_body_is_an_error(log: SqliteEventLog) -> None:
         imported(exported(log), target)
 
 
+def test_of_an_id_that_a_file_repeats_the_first_counts(log: SqliteEventLog, tmp_path: Path) -> None:
+    """Two workers of a fleet may take in the same alert; each stamps it with a time of its own."""
+    source = fastavro.reader(io.BytesIO(exported(log)), return_record_name=True)
+    lines: list[Any] = [{**line, "chain": ""} for line in source]
+    name, opened = next(line["event"] for line in lines if line["type"] == "IncidentOpened")
+    second = next(line for line in lines if line["type"] == "IncidentOpened")
+    lines.append({**second, "event": (name, {**opened, "title": "Said again"})})
+    out = io.BytesIO()
+    fastavro.writer(out, source.writer_schema, lines, metadata={SCHEMAS: source.metadata[SCHEMAS]})
+    with closing(SqliteEventLog(tmp_path)) as target:
+        done = import_log(target, io.BytesIO(out.getvalue()))
+        assert (done.added, done.repeated, done.chains_agree) == (done.records - 1, 1, False)
+        assert all_of(target) == all_of(log)
+        again = import_log(target, io.BytesIO(out.getvalue()))
+        assert (again.added, again.repeated) == (0, 1)
+
+
 @pytest.mark.parametrize("what", ["title", "chain", "fingerprint", "order"])
 def test_a_file_that_was_changed_is_refused(log: SqliteEventLog, what: str) -> None:
     source = fastavro.reader(io.BytesIO(exported(log)), return_record_name=True)
