@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from deploy.kafka.broker import Broker
 from schemas.ids import random_id
 from streams.log.kafka import KafkaEventLog
 from streams.log.port import Stored
@@ -126,10 +127,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet_of(crew: str, folder: Path) -> Iterator[Fleet]:
-    """Give a fleet without workers, on the broker that all tests share and a Redis of its own."""
+def fleet_of(crew: str, folder: Path, broker: Broker | None = None) -> Iterator[Fleet]:
+    """Give a fleet without workers, on the broker that all tests share or one of the test's own, and a Redis of its own."""
     with redis_server(folder) as port:
-        fleet = Fleet(crew, folder, shared_broker().servers, port)
+        fleet = Fleet(crew, folder, (broker or shared_broker()).servers, port)
         try:
             yield fleet
         finally:

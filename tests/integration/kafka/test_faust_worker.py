@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from schemas.events import AnyEvent, PromiseReminded
-from streams.log.port import event_of
+from streams.log.port import LogUnavailableError, event_of, record_of
 from streams.runtime.faust_driver import GROUP
 from tests.builders import counting
 from tests.builders.counting import ALERTS, COUNTING, PAGES, PARTITIONS
 from tests.integration.kafka.fleet import Fleet, fleet_of
+from tests.parts.kafka import new_broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
 INSTANCES = 12
@@ -31,6 +32,23 @@ class Counters:
         first, self._appended = self._appended, self._appended + count
         numbers = range(first, self._appended)
         counting.append(self.fleet.log, [counting.alert(number, _name(number), NEVER) for number in numbers])
+
+    def append_whatever_it_takes(self, count: int) -> None:
+        """Append one by one, each again until the log takes it; by its origin, what was taken twice is one alert."""
+        first, self._appended = self._appended, self._appended + count
+        for number in range(first, self._appended):
+            record = record_of(counting.alert(number, _name(number), NEVER), origin=f"test/alerts/0@{number}.0")
+            while True:
+                try:
+                    self.fleet.log.append([record])
+                    break
+                except LogUnavailableError:
+                    continue
+
+    @property
+    def told_all(self) -> bool:
+        """Whether every alert was counted."""
+        return sum(self.counts().values()) == self._appended
 
     @property
     def folded(self) -> int:
@@ -152,4 +170,18 @@ def test_a_worker_with_a_fault_hands_over_at_once(tmp_path: Path) -> None:
         fleet.wait(lambda: len(fleet.gave_up) > 0)
         fleet.forget()
         fleet.wait_for_all()
+        counters.check()
+
+
+def test_a_broker_that_is_killed_under_workers_and_comes_back(tmp_path: Path) -> None:
+    with new_broker(tmp_path / "kafka") as broker, fleet_of("counting", tmp_path, broker) as fleet:
+        counters = Counters(fleet)
+        fleet.start()
+        fleet.start()
+        counters.append(200)
+        fleet.wait_for_all()
+        broker.kill()
+        broker.start()
+        counters.append_whatever_it_takes(300)
+        fleet.wait(lambda: counters.told_all)
         counters.check()
