@@ -53,7 +53,9 @@ def conclude(
         case Rejected(scope=Scope.CHANNEL, reason=reason):
             # Nothing is wrong with the message: the whole channel waits until somebody mends it.
             until = now + micros(breaker.pause(refusals + 1))
-            return msgspec.structs.replace(_again(reason, attempts, planned_at, until), pause_until=until, refusal=reason)
+            return msgspec.structs.replace(
+                _again(reason, attempts, planned_at, until), pause_until=until, refusal=reason
+            )
         case Rejected(scope=scope, reason=reason):
             return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
         case InDoubt(reason=reason):
@@ -64,7 +66,10 @@ def conclude(
 
 def _again(reason: str, attempts: int, planned_at: Micros, due: Micros) -> Conclusion:
     if is_late(planned_at, due):
-        return Conclusion(NotificationState.FAILED, f"given up after {attempts} {'attempt' if attempts == 1 else 'attempts'}: {reason}")
+        return Conclusion(
+            NotificationState.FAILED,
+            f"given up after {attempts} {'attempt' if attempts == 1 else 'attempts'}: {reason}",
+        )
     return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
 
 
