@@ -35,7 +35,7 @@ class Monitors:
             source, fingerprint = world.SOURCES[number % 3], f"i{number}"
             labels = world.labels(random, number)
             self._instances[table_key(source, fingerprint)] = source, fingerprint, labels
-        self._once: dict[str, AnyEvent] = {}
+        self._said: set[str] = set()
         self._earlier: dict[str, list[Instance]] = {}
 
     @property
@@ -45,7 +45,7 @@ class Monitors:
 
     def say(self, key: str, known: Mapping[str, Instance], now: Micros) -> AnyEvent | None:
         """Let an instance say something; None where the intake finds no news in it."""
-        source, fingerprint, _ = self._instances[key]
+        source = self._instances[key][0]
         current = known.get(key)
         alert = self._alert(key, current, now)
         believed = self._believed(key, current)
@@ -54,13 +54,13 @@ class Monitors:
         verdicts.judge_all([key], [alert])
         if not verdicts.events:
             return None
-        # What is said under one id says one thing: whoever says it again repeats it word for word.
         [event] = verdicts.events
-        return self._once.get(event.id, event)
+        # What is said under one id says one thing: whoever says it again (``History``) repeats it word for word.
+        return None if event.id in self._said else event
 
     def note(self, event: AnyEvent) -> None:
         """Remember that this was said indeed."""
-        self._once[event.id] = event
+        self._said.add(event.id)
 
     def _believed(self, key: str, current: Instance | None) -> Instance | None:
         """Return what the intake knows of an instance: what is so, what was so once, or nothing."""
