@@ -1,0 +1,33 @@
+"""One history through both engines: real Kafka, real Redis and three real workers on one side, one file on the other."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.ids import random_id
+from tests.parity.run import Parity
+from tests.parts.kafka import shared_broker
+from tests.parts.redis import new_redis
+
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
+ROUNDS, PAGES, CHECKS = 75, 40, 2
+
+
+def test_both_engines_make_the_same_of_a_long_history(tmp_path: Path) -> None:
+    """Whatever differs is named with what led to it; ``python -m tests.parity --seed`` tells the same history again."""
+    seed = int(random_id()[:6], 16)
+    print(f"seed {seed}, {PAGES} pages, {ROUNDS} rounds")
+    servers = shared_broker().servers
+    with (
+        new_redis(tmp_path / "redis") as redis,
+        Parity(seed, PAGES, servers, redis.url, tmp_path, print) as parity,
+    ):
+        parity.play(ROUNDS, CHECKS)
+        print(parity.summary())
+    told = parity.history.counts
+    assert told["AlertReceived"] > 1_500
+    assert told["doubled at once"] > 100
+    assert sum(count for kind, count in told.items() if kind.endswith(" again")) > 100
+    for kind in ("TimerFired", "IncidentOpened", "IncidentUpdated", "MaintenanceUpdated", "DraftApproved"):
+        assert told[kind] > 0, f"a history without {kind} compares little"
+    assert parity.compared["notification"] > 2_000
