@@ -184,12 +184,7 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
     report = Report(
         alert.status, alert.severity, alert.starts_at, alert.ends_at, alert.expires_at, alert.inconclusive, alert.test
     )
-    verdict = judge(known, report, event.recorded_at)
-    if isinstance(verdict, Changes | Closes) and _speaks_of_another(alert, known):
-        verdict = Nothing("said of an earlier episode")
-    if isinstance(verdict, Changes) and known is not None and _was_said(event, alert, known):
-        verdict = Nothing("this was said of the episode before")
-    match verdict:
+    match _verdict(known, report, event, alert):
         case Opens(started_at=started_at, instead=instead):
             if known is not None and known.episode == alert.episode:
                 out.ignore("this episode was opened before")
@@ -219,6 +214,15 @@ def _received(state: State, event: AnyEvent, alert: e.AlertReceived, out: Output
             _close(state, event, key, _ended(known, ended_at, alert.ends_at, "resolved"), out)
         case Nothing(reason=reason):
             out.ignore(reason)
+
+
+def _verdict(known: Instance | None, report: Report, event: AnyEvent, alert: e.AlertReceived) -> Judgement:
+    verdict = judge(known, report, event.recorded_at)
+    if isinstance(verdict, Changes | Closes) and _speaks_of_another(alert, known):
+        return Nothing("said of an earlier episode")
+    if isinstance(verdict, Changes) and known is not None and _was_said(event, alert, known):
+        return Nothing("this was said of the episode before")
+    return verdict
 
 
 def _speaks_of_another(alert: e.AlertReceived, known: Instance | None) -> bool:

@@ -177,7 +177,7 @@ def _any(number: int) -> Record:
 def test_killed_on_the_way_it_goes_on(large: Path, target: str, namespace: str) -> None:
     from streams.log.kafka import KafkaEventLog
 
-    command = [COMMAND, "migrate", "--from", f"sqlite:{large}", "--to", target]
+    command: list[str | Path] = [COMMAND, "migrate", "--from", f"sqlite:{large}", "--to", target]
     with closing(KafkaEventLog([shared_broker().servers], namespace=namespace, chained=False)) as log:
 
         def arrived() -> int:

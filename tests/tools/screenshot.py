@@ -11,9 +11,9 @@ from pathlib import Path
 
 from consumers.web.render.assets import FOLDER
 from consumers.web.render.page import Pages
+from deploy.debian import program
 from tests.builders import acme
 from tests.builders.views import NOW
-from deploy.debian import program
 
 README_PICTURE = Path(__file__).parents[2] / "docs" / "images" / "status-page.png"
 WIDTHS = {"wide": 1280, "narrow": 390}

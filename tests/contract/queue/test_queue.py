@@ -102,7 +102,9 @@ def test_nothing_overtakes_what_is_in_somebodys_hands(town: Town) -> None:
     town.plan("u3", ANN, subject="another")
     assert town.next() == [told("u3", ANN, "another")]
     town.claim(told("u3", ANN, "another"))
-    assert (town.queue.due_at(MAIL), town.queue.oldest_unsent(MAIL)) == (None, None), "what is in hand wakes us when it ends"
+    assert (town.queue.due_at(MAIL), town.queue.oldest_unsent(MAIL)) == (None, None), (
+        "what is in hand wakes us when it ends"
+    )
     town.end(told("u3", ANN, "another"), State.PLANNED)
     town.end(told("u1", ANN), State.SENT)
     assert set(town.next()) == {told("u2", ANN), told("u3", ANN, "another")}
