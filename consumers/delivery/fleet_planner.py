@@ -1,20 +1,23 @@
 """The distributed engine's planners: pure folds but for the audience, which each process follows by itself.
 
 Subscriptions lie in partitions of their own, so a planner reads them off the log: it waits until it has followed them up to
-the end that they have when it meets a notice. Who is told is decided in ``plans``, and the plan is the record.
+the end that they have when it meets a notice. Who is told is decided in ``plans``, and the plan is the record: a planner
+that folds anew, because a store was lost, plans nothing that the log says was planned.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from consumers.delivery import plans
+from consumers.delivery.planned_before import NEVER, Planned
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIPTION_FOLD
 from consumers.delivery.subscribers import SUBSCRIBERS, SubscriberBook
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, by_shard
-from streams.domain.processor import Output, Processor
+from schemas.vocabulary import Kind
+from streams.domain.processor import Output, Processor, Unheard
 from streams.domain.state import State, TableSpec
 from streams.log.port import LogUnavailableError, Positions
 from streams.runtime.follower import Follower, FollowerStoppedError, Tables
@@ -77,16 +80,27 @@ class FollowedAudience:
             yield self.book
 
 
-def planner(audience: Audience) -> Processor:
+class Recollection(Protocol):
+    """What the log knows of plans."""
+
+    def of(self, page: str, notice: Notice) -> Planned:
+        """Return whom the log says that a notice was planned for; raises LogError."""
+
+
+def planner(audience: Audience, recollection: Recollection) -> Processor:
     """Return the processor that plans notices; it remembers by subject who was told."""
 
     def step(state: State, event: AnyEvent, out: Output) -> None:
         match event.data:
             case e.NoticePublished(notice=notice) if plans.is_planned(notice):
-                with audience.as_of_now() as book:
-                    planned = plans.plan(book, event.page, notice, _told(state, event.page, notice))
-                _remember(state, event.page, notice, planned.newly)
-                plans.emit(out, planned)
+                before = recollection.of(event.page, notice) if out.again else NEVER
+                newly = _newly(state, event.page, notice, before.recipients)
+                if not (before.is_complete or isinstance(out, Unheard)):
+                    with audience.as_of_now() as book:
+                        planned = plans.plan(book, event.page, notice, _told(state, event.page, notice))
+                    newly += planned.newly
+                    plans.emit(out, planned)
+                _remember(state, event.page, notice, list(dict.fromkeys(newly)))
             case _:
                 out.ignore("nothing to plan")
 
@@ -97,6 +111,7 @@ def planner(audience: Audience) -> Processor:
         tables=(TableSpec(SUBJECTS, tuple[str, ...], lazy=True), TableSpec(TOLD, tuple[str, ...], lazy=True)),
         step=step,
         prefetch=_subject_of,
+        recalls=True,
     )
 
 
@@ -125,6 +140,14 @@ def _subject_of(event: AnyEvent) -> Iterator[tuple[str, str, str]]:
 def _told(state: State, page: str, notice: Notice) -> Iterator[str]:
     for row in state[SUBJECTS].get(page, notice.subject_id) or ():
         yield from state[TOLD].get(page, row) or ()
+
+
+def _newly(state: State, page: str, notice: Notice, planned: Sequence[str]) -> list[str]:
+    """Return who of those in a plan had not heard of the subject before, as ``plans.plan`` says it."""
+    if not planned or notice.kind is Kind.REMINDER:
+        return []
+    told = set(_told(state, page, notice))
+    return [one for one in planned if one not in told]
 
 
 def _remember(state: State, page: str, notice: Notice, newly: list[str]) -> None:

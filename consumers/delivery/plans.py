@@ -37,7 +37,9 @@ def plan(book: SubscriberBook, page: str, notice: Notice, told: Iterable[str]) -
     again = index.wanting(page, told, notice.kind)
     # Operators who are reminded are not told of the incident by that.
     newly = index.ids(page, matched - again) if notice.kind is not Kind.REMINDER else []
-    return Planned(chunks(notice, index.by_channel(page, matched | again)), newly)
+    # That it is nobody is on the record too: without a plan a notice would be taken for one that is yet to be planned.
+    nobody = e.NotificationsPlanned(notice.update, notice.subject_id, notice.kind, "", 0, 0, [])
+    return Planned(chunks(notice, index.by_channel(page, matched | again)) or [nobody], newly)
 
 
 def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[e.NotificationsPlanned]:

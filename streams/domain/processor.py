@@ -11,12 +11,17 @@ from streams.domain.state import State, TableSpec
 
 
 class Output:
-    """What one step has to say beside its new state: events, wake-ups, and that it ignored the event and why."""
+    """What one step has to say beside its new state: events, wake-ups, and that it ignored the event and why.
 
-    __slots__ = ("cause", "emitted", "ignored", "wakes")
+    ``again`` says that the cause may have been folded before: what followed from it then lies on the log. Only a
+    processor that ``recalls`` need ask.
+    """
 
-    def __init__(self, cause: AnyEvent) -> None:
+    __slots__ = ("again", "cause", "emitted", "ignored", "wakes")
+
+    def __init__(self, cause: AnyEvent, *, again: bool = False) -> None:
         self.cause = cause
+        self.again = again
         self.emitted: list[AnyEvent] = []
         self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
@@ -85,6 +90,8 @@ class Processor(msgspec.Struct, frozen=True):
 
     ``repeatable`` says that an emission that comes twice is folded as one by what it says, and must be: its cause was
     decided by more than its own state (an audience), and a second run, after a worker died, may emit something else.
+    ``recalls`` says that a step whose output is for a cause ``again`` finds out itself what it said before, and emits
+    what of it is missing: all others decide the same once more, and their drivers keep back what the log holds.
     """
 
     name: str
@@ -95,3 +102,4 @@ class Processor(msgspec.Struct, frozen=True):
     prefetch: Callable[[AnyEvent], Iterable[tuple[str, str, str]]] | None = None
     timer_key: Callable[[str, str], str] = page_key
     repeatable: bool = False
+    recalls: bool = False

@@ -3,7 +3,7 @@
 A worker that dies between emitting and noting its position emits again. Every emission therefore carries
 ``processor/topic/partition@offset.rank+since``: the place and offset of its cause, the how manyeth of the cause's
 emissions it is, and the position from which the cause's batch was folded: all that follows from what lies before was
-acknowledged. A place receives what one source emits in the order of (offset, rank), so the highest folded tells all others.
+acknowledged. Where somebody must know whether all of a cause's emissions are there, ``/count`` of them follows. A place receives what one source emits in the order of (offset, rank), so the highest folded tells all others.
 """
 
 import re
@@ -12,16 +12,17 @@ from typing import NamedTuple
 from streams.log.port import TopicPartition
 
 _IMPORT = "import"
-_FORM = re.compile(r"(.+)@([0-9]{1,19})\.([0-9]{1,19})(?:\+([0-9]{1,19}))?", re.DOTALL)
+_FORM = re.compile(r"(.+)@([0-9]{1,19})\.([0-9]{1,19})(?:\+([0-9]{1,19}))?(?:/([0-9]{1,19}))?", re.DOTALL)
 
 
 class Origin(NamedTuple):
-    """``source`` is what comes before the @; within a source (offset, rank) grows."""
+    """``source`` is what comes before the @; within a source (offset, rank) grows. ``count`` is 0 where it is not said."""
 
     source: str
     offset: int
     rank: int
     since: int = 0
+    count: int = 0
 
     @property
     def imported(self) -> bool:
@@ -34,9 +35,9 @@ def source(processor: str, cause: TopicPartition) -> str:
     return f"{processor}/{cause[0]}/{cause[1]}"
 
 
-def emitted(processor: str, cause: TopicPartition, offset: int, rank: int, since: int = 0) -> str:
+def emitted(processor: str, cause: TopicPartition, offset: int, rank: int, since: int = 0, count: int = 0) -> str:
     """Return the origin of an emission; ``rank`` counts the emissions of one cause from 0."""
-    return f"{source(processor, cause)}@{offset}.{rank}+{since}"
+    return f"{source(processor, cause)}@{offset}.{rank}+{since}" + (f"/{count}" if count else "")
 
 
 def imported(place: TopicPartition, offset: int) -> str:
@@ -51,4 +52,4 @@ def imported(place: TopicPartition, offset: int) -> str:
 def parse(text: str) -> Origin | None:
     """Return the origin, or None for what is none (a record that nobody emitted has an empty one)."""
     found = _FORM.fullmatch(text)
-    return None if found is None else Origin(found[1], int(found[2]), int(found[3]), int(found[4] or 0))
+    return None if found is None else Origin(found[1], int(found[2]), int(found[3]), int(found[4] or 0), int(found[5] or 0))

@@ -1,10 +1,10 @@
 """Knows what a processor that is folded anew has said before, so that it is not said again; it folds and appends nothing.
 
 A store that lost everything is folded from the beginning of the log, on which the emissions of that very fold lie
-already. Consumers pass over second copies, but the log would double, and a step that asks more than its state (the
-planner asks who is subscribed *now*) would add to what it once said. So what was completely said is held back: every
+already. Consumers pass over second copies, but the log would double. So what was completely said is held back: every
 emission names the position from which its batch was folded (``streams.log.origin``), and a batch begins only after
-all before it was acknowledged.
+all before it was acknowledged. A processor that asks more than its state (the planner asks who is subscribed *now*)
+would also decide anew: it recalls by itself, and is only told for how long it must.
 """
 
 from collections import defaultdict
@@ -65,6 +65,10 @@ class Silences:
             self._until[topic] = emissions.complete(source)
             self._changed.add(topic)
         return offset < self._until.get(topic, 0)
+
+    def is_again(self, topic: str, offset: int) -> bool:
+        """Return whether the cause at ``offset`` lay there already when the fold began; for those who recall by themselves."""
+        return offset < self._unsure.get(topic, 0)
 
     def drain(self) -> dict[str, bytes]:
         """Return what changed since the last call, as a store keeps it."""

@@ -157,7 +157,8 @@ class PartitionFold:
 
     def _loaded(self, partition: int) -> PartitionState:
         held = self._store.held(self.processor.name, partition)
-        new = () if self._emissions is None else set(self.processor.topics) - held.positions.keys()
+        asks = self._emissions is not None or self.processor.recalls
+        new = set(self.processor.topics) - held.positions.keys() if asks else ()
         ends = {topic: self._log.end(topic).get(partition, 0) for topic in new}
         return PartitionState(self.processor, partition, self._store, held, ends)
 
@@ -236,7 +237,8 @@ class PartitionFold:
                 return []
             state.fired((event.page, data.timer), data.due)
         # All that follows from an imported record was imported with it.
-        out = Output(event) if came_from is None or not came_from.imported else Unheard(event)
+        again = self.processor.recalls and state.silences.is_again(place[0], message.offset)
+        out = Output(event, again=again) if came_from is None or not came_from.imported else Unheard(event, again=True)
         try:
             self.processor.step(state.tables, event, out)
             emitted = self._records(state, place, message.offset, out)
@@ -253,12 +255,13 @@ class PartitionFold:
         if not out.emitted:
             return []
         name, since = self.processor.name, state.positions.get(place[0], 0)
-        if self._emissions is not None:
+        if self._emissions is not None and not self.processor.recalls:
             source = origins.source(name, place)
             if state.silences.holds_back(place[0], source, offset, self._emissions):
                 return []
+        count = len(out.emitted) if self.processor.recalls else 0
         return [
-            record_of(event, origin=origins.emitted(name, place, offset, rank, since))
+            record_of(event, origin=origins.emitted(name, place, offset, rank, since, count))
             for rank, event in enumerate(out.emitted)
         ]
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from consumers.delivery.fleet_planner import FollowedAudience, asker, planner
+from consumers.delivery.fleet_planner import FollowedAudience, Recollection, asker, planner
 from consumers.delivery.ledger_processor import LEDGER
+from consumers.delivery.planned_before import Oblivion, PlansOnLog
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
 from consumers.projection.board import STATUS
 from consumers.reliability.uptime import RELIABILITY
@@ -16,14 +17,15 @@ from tocsin.fleet.followed import Followed
 from tocsin.fleet.ground import Ground
 
 
-def processors(audience: FollowedAudience) -> tuple[Processor, ...]:
-    """Return them all; planners ask ``audience``."""
-    return EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, asker(audience), planner(audience), LEDGER
+def processors(audience: FollowedAudience, recollection: Recollection) -> tuple[Processor, ...]:
+    """Return them all; planners ask ``audience``, and of what was planned before ``recollection``."""
+    planning = asker(audience), planner(audience, recollection)
+    return EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, *planning, LEDGER
 
 
 def described() -> tuple[Processor, ...]:
     """Return them all for whoever reads their state and folds nothing."""
-    return processors(FollowedAudience(lambda _topic: {}))
+    return processors(FollowedAudience(lambda _topic: {}), Oblivion())
 
 
 class Processors:
@@ -35,7 +37,7 @@ class Processors:
         audience = FollowedAudience(ground.log.end)
         self.followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow)
         audience.attach(self.followed.follower)
-        self.all = processors(audience)
+        self.all = processors(audience, PlansOnLog(ground.log))
 
     def folds(self) -> Sequence[PartitionFold]:
         """Return the folds of one partition."""

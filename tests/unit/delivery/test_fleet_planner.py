@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from consumers.delivery.fleet_planner import FollowedAudience, asker, planner
 from consumers.delivery.ledger_processor import LEDGER, THREADS
 from consumers.delivery.ledger_rules import Thread
+from consumers.delivery.planned_before import PlansOnLog
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
 from schemas.events import (
     AnyEvent,
@@ -76,14 +77,18 @@ class World:
         """Publish a notice."""
         self.say(NoticePublished(notice))
 
-    def work(self, processor: Processor, log: EventLog | None = None) -> None:
-        """Let a new worker fold all that there is."""
+    def planner(self) -> Processor:
+        """Return the planner of a process that has just begun."""
+        return planner(self.audience, PlansOnLog(self.log))
+
+    def work(self, processor: Processor, log: EventLog | None = None, most: int = 10_000) -> None:
+        """Let a new worker fold all that there is, or no more than ``most`` of each partition."""
         fold = PartitionFold(processor, log or self.log, self.store)
         fold.assigned(PARTITIONS)
         for topic in processor.topics:
             for at in PARTITIONS:
                 place = topic, at
-                fold.fold(place, [message(one) for one in self.log.read(*place, fold.position(place), 10_000)])
+                fold.fold(place, [message(one) for one in self.log.read(*place, fold.position(place), most)])
 
     def plans(self) -> list[NotificationsPlanned]:
         """Return all plans, by partition."""
@@ -116,7 +121,7 @@ def test_an_audience_is_who_had_subscribed_when_the_notice_is_met(world: World) 
     notice = notice_of(OPENING, "outage", NOON)
     world.publish(notice)
     world.subscribe(EVE)
-    world.work(planner(world.audience))
+    world.work(world.planner())
     world.subscribe(derive("subscriber", "late"))
     assert world.told(notice.update) == sorted((ANN, EVE))
     assert all(plan.shard == shard_of(one) for plan in world.plans() for one in plan.recipients)
@@ -127,9 +132,9 @@ def test_once_told_told_to_the_end_by_whichever_worker(world: World) -> None:
     world.subscribe(BEN, wanted=Filter([Cell("api", "us")], Impact.NONE, [Kind.INCIDENT]))
     opening, over = notice_of(OPENING, "outage", NOON), notice_of(RESOLVED, "outage", NOON, [Cell("api", "us")])
     world.publish(opening)
-    world.work(planner(world.audience))
+    world.work(world.planner())
     world.publish(over)
-    world.work(planner(world.audience))
+    world.work(world.planner())
     assert world.told(opening.update) == [ANN]
     assert world.told(over.update) == sorted((ANN, BEN))
 
@@ -138,11 +143,11 @@ def test_reminded_operators_are_not_told_of_the_incident_by_that(world: World) -
     world.subscribe(EVE, wanted=Filter(None, Impact.NONE, [Kind.REMINDER]))
     reminder = notice_of(OPENING, "outage", NOON)
     world.publish(replace(reminder, kind=Kind.REMINDER))
-    world.work(planner(world.audience))
+    world.work(world.planner())
     assert world.told(reminder.update) == [EVE]
     over = notice_of(RESOLVED, "outage", NOON)
     world.publish(over)
-    world.work(planner(world.audience))
+    world.work(world.planner())
     assert world.told(over.update) == []
 
 
@@ -151,13 +156,13 @@ def test_a_sign_up_is_asked_to_confirm_once_and_not_planned_until_then(world: Wo
     world.subscribe(BEN)
     world.work(asker(world.audience))
     world.work(asker(world.audience))
-    world.work(planner(world.audience))
+    world.work(world.planner())
     [plan] = world.plans()
     assert (plan.kind, plan.subject_id, plan.recipients) == (Kind.CONFIRMATION, ANN, [ANN])
     world.say(SubscriberConfirmed(ANN))
     notice = notice_of(OPENING, "outage", NOON)
     world.publish(notice)
-    world.work(planner(world.audience))
+    world.work(world.planner())
     assert world.told(notice.update) == sorted((ANN, BEN))
 
 
@@ -180,10 +185,10 @@ def test_a_worker_that_died_between_plan_and_position_leaves_nobody_out(world: W
     notice = notice_of(OPENING, "outage", NOON)
     world.publish(notice)
     with pytest.raises(LogUnavailableError):
-        world.work(planner(world.audience), Failing(world.log, 40))
+        world.work(world.planner(), Failing(world.log, 40))
     assert world.told(notice.update) == people[:40]
     world.say(*(SubscriberRemoved(one, "unsubscribed") for one in people[:10]))
-    world.work(planner(world.audience))
+    world.work(world.planner())
     world.work(LEDGER)
     assert sorted(thread.subscriber for thread in world.threads()) == people
     assert all(len(thread.planned) == 1 for thread in world.threads())
@@ -194,8 +199,8 @@ def test_without_its_follower_it_waits_and_passes_over_nothing(world: World) -> 
     notice = notice_of(OPENING, "outage", NOON)
     world.publish(notice)
     with pytest.raises(LogUnavailableError, match="not followed yet"):
-        world.work(planner(FollowedAudience(world.log.end)))
-    world.work(planner(world.audience))
+        world.work(planner(FollowedAudience(world.log.end), PlansOnLog(world.log)))
+    world.work(world.planner())
     assert world.told(notice.update) == [ANN]
 
 
