@@ -81,6 +81,9 @@ def _promise_due(state: State, event: AnyEvent, incident_id: str, due: Micros, o
         # A wake-up uses up the wish. This one was under way when the promise was replaced, so the wish is said again.
         out.wake(f"promise:{incident_id}", wanted)
         out.ignore("the promise was replaced")
+    elif incident.reminded == incident.promise_at:
+        # A log may repeat a wake-up, and whoever joined since would be reminded of what is long past.
+        out.ignore("operators were reminded of it before")
     else:
         out.emit(e.PromiseReminded(incident_id, incident.promise_at), event.occurred_at)
 

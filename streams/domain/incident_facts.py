@@ -97,6 +97,7 @@ def _updated(state: State, event: AnyEvent, incident: Incident, data: e.Incident
         monitoring_at=event.recorded_at if monitoring else incident.monitoring_at,
         resolved_at=event.recorded_at if over and incident.resolved_at is None else incident.resolved_at,
         promise_at=None if over else data.promise_at,
+        reminded=None,
         updates=[*incident.updates, update],
     )
     state[INCIDENTS].put(event.page, incident.id, changed)
@@ -122,10 +123,14 @@ def cells_changed(state: State, event: AnyEvent, data: e.IncidentCellsChanged, o
 
 
 def promise_reminded(state: State, event: AnyEvent, data: e.PromiseReminded, out: Output) -> None:
-    """Apply ``PromiseReminded``: it changes nothing, and is void where the promise was kept."""
+    """Apply ``PromiseReminded``: void where the promise was kept, or reminded of before."""
     incident: Incident | None = state[INCIDENTS].get(event.page, data.incident)
     if incident is None or not incident.is_open or incident.promise_at != data.promise_at:
         out.ignore("the promise was kept or replaced")
+    elif incident.reminded == data.promise_at:
+        out.ignore("operators were reminded of it before")
+    else:
+        state[INCIDENTS].put(event.page, incident.id, replace(incident, reminded=data.promise_at))
 
 
 def _effect_on(incident: Incident, effect: Effect) -> CellStatus:

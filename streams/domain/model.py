@@ -39,7 +39,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
 
     ``effects`` is the present effect by cell key, ``peak`` the worst impact that it ever had; ``impact`` is what is
     shown: the one a person chose, or the peak. ``started_at`` is when it began in the world. ``silent`` are the ids of the
-    last changes without a message.
+    last changes without a message; ``reminded`` is the promise that operators were reminded of since the last update.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     updates: list[Update]
     drill: bool
     silent: list[str] = []
+    reminded: Micros | None = None
 
     @property
     def impact(self) -> Impact:

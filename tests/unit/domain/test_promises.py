@@ -49,6 +49,18 @@ def test_operators_are_reminded_before_it_is_broken_and_once() -> None:
     assert len(reminders(history)) == 1
 
 
+def test_a_wake_up_that_a_log_repeats_reminds_of_nothing_again() -> None:
+    history = History()
+    name = history.opens("login", promise_at=NOW + 30 * MINUTE)
+    fired = e.TimerFired("pages", f"promise:{name}", NOW + 25 * MINUTE)
+    history.race(fired, fired)
+    history.say(fired)
+    assert reminders(history) == [NOW + 30 * MINUTE]
+    history.updates(name, IDENTIFIED, promise_at=NOW + 30 * MINUTE)
+    history.wait(HOUR)
+    assert reminders(history) == [NOW + 30 * MINUTE] * 2, "the update made the promise anew"
+
+
 def test_an_update_replaces_the_promise() -> None:
     history = History()
     name = history.opens("login", promise_at=NOW + 30 * MINUTE)
