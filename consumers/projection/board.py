@@ -24,8 +24,10 @@ _POLL = 0.005
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
-    """Fold one fact; what is ignored is kept with its reason."""
+    """Fold one fact; what is ignored is kept with its reason, but for copies: reasons are by id, and theirs was applied."""
     facts.evolve(state, event, out)
+    if out.copied:
+        return
     if out.ignored is not None:
         state[IGNORED].put(event.page, event.id, out.ignored)
     else:

@@ -20,8 +20,9 @@ def incident_opened(state: State, event: AnyEvent, data: e.IncidentOpened, out: 
     """Apply ``IncidentOpened``."""
     if data.draft is not None:
         state[DRAFTS].delete(event.page, data.draft)
-    if state[INCIDENTS].get(event.page, data.incident) is not None:
-        out.ignore("this incident was opened before")
+    known: Incident | None = state[INCIDENTS].get(event.page, data.incident)
+    if known is not None:
+        out.ignore("this incident was opened before", copied=_is_made(known, data.update))
         return []
     at = happened_at(event)
     effects = {effect_key(effect): effect for effect in data.affects if effect.status is not CellStatus.OPERATIONAL}
@@ -60,13 +61,17 @@ def incident_updated(state: State, event: AnyEvent, data: e.IncidentUpdated, out
     if incident is None:
         out.ignore("there is no such incident")
         return []
-    if any(update.id == data.update for update in incident.updates):
-        out.ignore("this update was made before")
+    if _is_made(incident, data.update):
+        out.ignore("this update was made before", copied=True)
         return []
     if (refusal := _refuses(incident, data)) is not None:
         out.ignore(refusal)
         return []
     return _updated(state, event, incident, data)
+
+
+def _is_made(incident: Incident, update: str) -> bool:
+    return any(made.id == update for made in incident.updates)
 
 
 def _refuses(incident: Incident, data: e.IncidentUpdated) -> str | None:
@@ -111,7 +116,7 @@ def cells_changed(state: State, event: AnyEvent, data: e.IncidentCellsChanged, o
         out.ignore("there is no such open incident")
         return []
     if event.id in incident.silent:
-        out.ignore("this change was made before")
+        out.ignore("this change was made before", copied=True)
         return []
     effects = merged(incident.effects, data.affects)
     peak = max(incident.peak, worst_impact(effects.values()), key=IMPACT_RANK.__getitem__)

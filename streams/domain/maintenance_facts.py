@@ -14,8 +14,9 @@ from streams.domain.tables import MAINTENANCES
 
 def maintenance_scheduled(state: State, event: AnyEvent, data: e.MaintenanceScheduled, out: Output) -> None:
     """Apply ``MaintenanceScheduled``."""
-    if state[MAINTENANCES].get(event.page, data.maintenance) is not None:
-        return out.ignore("this maintenance was scheduled before")
+    known: Maintenance | None = state[MAINTENANCES].get(event.page, data.maintenance)
+    if known is not None:
+        return out.ignore("this maintenance was scheduled before", copied=_is_made(known, data.update))
     update = Update(data.update, MaintenanceStatus.SCHEDULED, data.body, event.recorded_at, [], None, event.actor)
     maintenance = Maintenance(
         id=data.maintenance,
@@ -35,6 +36,10 @@ def maintenance_scheduled(state: State, event: AnyEvent, data: e.MaintenanceSche
     return None
 
 
+def _is_made(maintenance: Maintenance, update: str) -> bool:
+    return any(made.id == update for made in maintenance.updates)
+
+
 _MAINTENANCE_ORDER = list(MaintenanceStatus)
 
 
@@ -44,11 +49,11 @@ def maintenance_updated(state: State, event: AnyEvent, data: e.MaintenanceUpdate
     if known is None:
         out.ignore("there is no such maintenance")
         return []
+    if _is_made(known, data.update):
+        out.ignore("this update was made before", copied=True)
+        return []
     if known.status is MaintenanceStatus.COMPLETED:
         out.ignore("the maintenance is completed")
-        return []
-    if any(update.id == data.update for update in known.updates):
-        out.ignore("this update was made before")
         return []
     if _MAINTENANCE_ORDER.index(data.status) < _MAINTENANCE_ORDER.index(known.status):
         out.ignore(f"the maintenance is {known.status} already")

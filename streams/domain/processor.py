@@ -17,7 +17,7 @@ class Output:
     processor that ``recalls`` need ask.
     """
 
-    __slots__ = ("again", "cause", "emitted", "ignored", "wakes")
+    __slots__ = ("again", "cause", "copied", "emitted", "ignored", "wakes")
 
     def __init__(self, cause: AnyEvent, *, again: bool = False) -> None:
         self.cause = cause
@@ -25,6 +25,7 @@ class Output:
         self.emitted: list[AnyEvent] = []
         self.wakes: dict[tuple[str, str], Micros | None] = {}
         self.ignored: str | None = None
+        self.copied = False
 
     def emit(
         self, data: EventData, occurred_at: Micros, *, drill: bool | None = None, content: str | None = None
@@ -53,9 +54,14 @@ class Output:
         """Ask for a ``TimerFired`` of this name at ``due``; None takes the wish back. One time for each timer."""
         self.wakes[self.cause.page, timer] = due
 
-    def ignore(self, reason: str) -> None:
-        """Say that the event made no sense in its state; it is kept and shown with this reason."""
+    def ignore(self, reason: str, *, copied: bool = False) -> None:
+        """Say that the event made no sense in its state; it is kept and shown with this reason.
+
+        ``copied``: what it says was applied before, from the same event. A log may hold an event twice, and of one that
+        was applied nobody must hear that it was not.
+        """
         self.ignored = reason
+        self.copied = copied
 
 
 class Unheard(Output):

@@ -52,4 +52,8 @@ def imported(place: TopicPartition, offset: int) -> str:
 def parse(text: str) -> Origin | None:
     """Return the origin, or None for what is none (a record that nobody emitted has an empty one)."""
     found = _FORM.fullmatch(text)
-    return None if found is None else Origin(found[1], int(found[2]), int(found[3]), int(found[4] or 0), int(found[5] or 0))
+    return (
+        None
+        if found is None
+        else Origin(found[1], int(found[2]), int(found[3]), int(found[4] or 0), int(found[5] or 0))
+    )
