@@ -81,10 +81,10 @@ class EmbeddedEngine:
     def subscribers(self, page: str) -> dict[str, Subscriber]:
         return self.backend.subscribers.book.subscribers(page)
 
-    def waiting(self, limit: int) -> list[Entry]:
-        """Return what a sender would find: notifications that are due, or overtaken."""
+    def waiting(self, now: Micros, limit: int) -> list[Entry]:
+        """Return what a sender would find at ``now``: notifications that are due, or overtaken."""
         queue = self.backend.queue
-        due = [entry for channel in CHANNELS for entry in queue.next(channel, self._clock(), limit)]
+        due = [entry for channel in CHANNELS for entry in queue.next(channel, now, limit)]
         return due + [each.entry for channel in CHANNELS for each in queue.overtaken(channel, limit)]
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ _TOKEN = "ops"
 _LIMIT = 100
 _PATHS = (
     "maintenances", "components", "drafts", "uptime", "reliability", "uptime?component=platform", "uptime?region=eu",
-    "alerts/unrouted", "subscribers?limit=100",
+    "alerts/unrouted", "events/ignored?limit=100", "subscribers?limit=100",
 )  # fmt: skip
 
 

@@ -38,20 +38,31 @@ class Workers:
         self._command = command
         self._environment = environment
         self._all: list[subprocess.Popen[bytes]] = []
+        self._leaving: list[subprocess.Popen[bytes]] = []
+        self._started = 0
 
     def start(self) -> None:
         """Start one more."""
-        with (self._folder / f"worker-{len(self._all)}.log").open("wb") as out:
+        with (self._folder / f"worker-{self._started}.log").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.parity.worker", *self._command],
                 env={**os.environ, **self._environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         self._all.append(process)
+        self._started += 1
 
     def replace_oldest(self) -> None:
         """Tell the one that is there for longest to stop, and start another."""
         self.start()
-        self._all.pop(0).terminate()
+        self._leaving.append(self._all.pop(0))
+        self._leaving[-1].terminate()
+
+    def kill_oldest(self) -> None:
+        """Kill the one that is there for longest with whatever it has in hand, and start another."""
+        self.start()
+        killed = self._all.pop(0)
+        killed.kill()
+        killed.wait()
 
     def require_alive(self) -> None:
         """Raise if one of them ended."""
@@ -65,9 +76,9 @@ class Workers:
 
     def stop(self) -> None:
         """End them all."""
-        for process in self._all:
+        for process in [*self._all, *self._leaving]:
             process.terminate()
-        for process in self._all:
+        for process in [*self._all, *self._leaving]:
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
@@ -127,6 +138,11 @@ class FleetEngine:
         """Return what lay on the log when it last settled and was not returned before; in each partition in order."""
         news, self._news = self._news, []
         return news
+
+    def wait_for_followers(self) -> None:
+        """Return when the workers have begun with what was said last."""
+        said = sum(self._ends().values())
+        self._until("something to follow from what was said", lambda: sum(self._ends().values()) > said)
 
     # --- coming to rest ---
 

@@ -72,7 +72,7 @@ class History:
         joined = [(each.page, each.subscribers.join()) for each in self._tellers for _ in range(_FIRST_SUBSCRIBERS)]
         return self._round([[self._command(page, data, "subscriber:new")] for page, data in joined])
 
-    def next_moment(self) -> Micros:
+    def _next_moment(self) -> Micros:
         """Return when the next round is: some time later, but before any page has a second timer due."""
         target = self.now + self._random.choice([SECOND, 10 * SECOND, MINUTE, 4 * MINUTE])
         first: dict[str, Micros] = {}
@@ -84,8 +84,9 @@ class History:
                 first[wish.page] = wish.due
         return max(target, self.now + 1)
 
-    def round_at(self, now: Micros) -> Round:
-        """Tell what happens at ``now``; the timers due then fire by themselves."""
+    def next_round(self) -> Round:
+        """Tell what happens some time later; the timers that are due then fire by themselves."""
+        now = self._next_moment()
         due = {wish.page: wish for wish in self._engine.wishes() if wish.due <= now}
         self.now = now
         known = self._engine.instances()
@@ -98,7 +99,7 @@ class History:
                 self._note_timer(wish)
                 busy.add(wish.timer.partition(":")[2])
             chains += self._silent(teller, known[teller.page], busy)
-        for page, data in self._senders.work(self._engine.waiting(_MOST_WAITING), now):
+        for page, data in self._senders.work(self._engine.waiting(now, _MOST_WAITING), now):
             chains.append([self._maybe_twice(self._event(page, each, "tocsin")) for each in data])
         return self._round(chains)
 

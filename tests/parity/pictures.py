@@ -6,12 +6,11 @@ A picture is bytes by name, so that the first difference has a name. Left out ar
 - the order in which an index numbered subscribers: they lie in partitions, whose order among each other is nobody's;
 - who was told by which notice, cut into rows by shard in a fleet: compared as sets by page, subject and update;
 - of a notification when it was planned (it is the ``at`` of its first state, which embedded keeps alone);
-- on Kafka, threads of which nothing was ever planned: claims of what does not exist, which embedded forgets at once;
-- ``ignored`` reasons of events that lie twice on Kafka and once in the embedded log: the second is ignored as it must be.
+- on Kafka, threads of which nothing was ever planned: claims of what does not exist, which embedded forgets at once.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,7 +23,6 @@ from consumers.delivery.ledger_processor import NOTICES, THREADS
 from consumers.delivery.ledger_rules import Thread
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.subscribers import SubscriberBook
-from consumers.projection.board import IGNORED, STATUS
 from schemas.events import Cell, Micros
 from schemas.topics import NOTIFICATIONS
 from schemas.vocabulary import Impact, Kind
@@ -50,8 +48,8 @@ def of_embedded(engine: EmbeddedEngine) -> Picture:
     return found | _embedded_ledger(query)
 
 
-def of_fleet(engine: FleetEngine, doubled: Collection[str]) -> Picture:
-    """Return the state of the distributed engine; ``doubled`` are the ids that lie more than once on its log."""
+def of_fleet(engine: FleetEngine) -> Picture:
+    """Return the state of the distributed engine."""
     found = {f"wish {'/'.join(wish)}": _encode(due) for wish, due in engine.wishes().items()}
     told: dict[str, list[str]] = defaultdict(list)
     for processor, table, page, key, value in _fleet_rows(engine):
@@ -61,15 +59,9 @@ def of_fleet(engine: FleetEngine, doubled: Collection[str]) -> Picture:
             found[f"notice {key}"] = value
         elif table == fleet_planner.TOLD:
             told[f"told {page}/{key.rpartition('/')[0]}"] += msgspec.json.decode(value)
-        elif table not in _ELSEWHERE and not (table == IGNORED and key in doubled):
+        elif table not in _ELSEWHERE:
             found[f"row {processor}/{table}/{page}/{key}"] = value
     return found | {name: _encode(sorted(ids)) for name, ids in told.items()}
-
-
-def without_doubled(picture: Picture, doubled: Iterable[str], pages: Iterable[str]) -> Picture:
-    """Return the embedded engine's picture without the reasons of events that lie twice on Kafka."""
-    out = {f"row {STATUS.name}/{IGNORED}/{page}/{identifier}" for page in pages for identifier in doubled}
-    return {name: value for name, value in picture.items() if name not in out}
 
 
 def _fleet_rows(engine: FleetEngine) -> Iterator[tuple[str, str, str, str, bytes]]:
