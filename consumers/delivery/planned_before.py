@@ -103,9 +103,9 @@ class PlansOnLog:
         by_run = self._known.setdefault(_key(event.page, event.data), {})
         emission = by_run.setdefault(run, _Emission())
         emission.places.append(_Where(stored.partition, stored.offset))
-        if origin is not None and origin.count:
+        if origin is not None and origin.of:
             emission.ranks.add(origin.rank)
-            emission.count = max(emission.count, origin.count)
+            emission.count = max(emission.count, origin.of)
 
     def _plans(self, places: Sequence[_Where]) -> Iterator[tuple[str, NotificationsPlanned]]:
         """Read plans, and whatever lies between those that lie near each other."""

@@ -3,7 +3,7 @@
 A worker that dies between emitting and noting its position emits again. Every emission therefore carries
 ``processor/topic/partition@offset.rank+since``: the place and offset of its cause, the how manyeth of the cause's
 emissions it is, and the position from which the cause's batch was folded: all that follows from what lies before was
-acknowledged. Where somebody must know whether all of a cause's emissions are there, ``/count`` of them follows. A place receives what one source emits in the order of (offset, rank), so the highest folded tells all others.
+acknowledged. Where somebody must know whether all of a cause's emissions are there, ``/of`` how many follows. A place receives what one source emits in the order of (offset, rank), so the highest folded tells all others.
 """
 
 import re
@@ -16,13 +16,13 @@ _FORM = re.compile(r"(.+)@([0-9]{1,19})\.([0-9]{1,19})(?:\+([0-9]{1,19}))?(?:/([
 
 
 class Origin(NamedTuple):
-    """``source`` is what comes before the @; within a source (offset, rank) grows. ``count`` is 0 where it is not said."""
+    """``source`` is what comes before the @; within a source (offset, rank) grows. ``of`` is how many there are, 0: not said."""
 
     source: str
     offset: int
     rank: int
     since: int = 0
-    count: int = 0
+    of: int = 0
 
     @property
     def imported(self) -> bool:
@@ -35,9 +35,9 @@ def source(processor: str, cause: TopicPartition) -> str:
     return f"{processor}/{cause[0]}/{cause[1]}"
 
 
-def emitted(processor: str, cause: TopicPartition, offset: int, rank: int, since: int = 0, count: int = 0) -> str:
+def emitted(processor: str, cause: TopicPartition, offset: int, rank: int, since: int = 0, of: int = 0) -> str:
     """Return the origin of an emission; ``rank`` counts the emissions of one cause from 0."""
-    return f"{source(processor, cause)}@{offset}.{rank}+{since}" + (f"/{count}" if count else "")
+    return f"{source(processor, cause)}@{offset}.{rank}+{since}" + (f"/{of}" if of else "")
 
 
 def imported(place: TopicPartition, offset: int) -> str:

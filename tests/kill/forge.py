@@ -17,17 +17,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+LIBRARIES = ("tocsin.server", "tocsin.cli.app", "consumers.audit.check", "consumers.audit.verify")
 _POLL = 0.01
 
 
 class Forge:
-    """Makes processes. Use it as a context manager; what still runs at its end is killed."""
+    """Makes processes. Use it as a context manager; what still runs at its end is killed.
+
+    ``libraries`` are modules to load once and for all.
+    """
+
+    def __init__(self, libraries: Sequence[str] = LIBRARIES) -> None:
+        self._libraries = libraries
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
         self._running: set[int] = set()
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.kill.forge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.kill.forge", *self._libraries],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return self
 
@@ -111,7 +121,7 @@ def serve() -> None:
 
 
 def _load() -> None:
-    for name in ("tocsin.server", "tocsin.cli.app", "consumers.audit.check", "consumers.audit.verify"):
+    for name in sys.argv[1:]:
         importlib.import_module(name)
 
 

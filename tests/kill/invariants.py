@@ -69,9 +69,9 @@ class Record:
         ]
 
 
-def judge(evidence: Evidence) -> Judgement:
-    """Hold a siege against everything that is promised."""
-    record = Record(evidence.events)
+def judge(evidence: Evidence, known: Record | None = None) -> Judgement:
+    """Hold a siege against everything that is promised; ``known`` is the record where the events alone do not make it."""
+    record = known or Record(evidence.events)
     copies = Counter(receipt.notification for receipt in evidence.received)
     twice = {notification for notification, count in copies.items() if count > 1}
     alerts = Counter(

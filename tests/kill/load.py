@@ -61,9 +61,14 @@ class Sender(threading.Thread):
         raise NotImplementedError
 
     def insist(
-        self, path: str, document: Any, headers: dict[str, str], again: Sequence[int] = (503,)
+        self,
+        path: str,
+        document: Any,
+        headers: dict[str, str],
+        again: Sequence[int] = (503,),
+        fine: Sequence[int] = (),
     ) -> httpx.Response:
-        """POST until there is an answer other than ``again``; one that is no success is complained of."""
+        """POST until there is an answer other than ``again``; one that is no success, nor ``fine``, is complained of."""
         while True:
             try:
                 answer = self._client.post(path, json=document, headers=headers)
@@ -72,7 +77,7 @@ class Sender(threading.Thread):
             if answer is not None and answer.status_code not in again:
                 break
             self._rest()
-        if not answer.is_success:
+        if not (answer.is_success or answer.status_code in fine):
             self.complaints.append(f"{path}: {answer.status_code} {answer.text}")
         return answer
 

@@ -1,7 +1,7 @@
 """A Tocsin under load that is killed again and again on the same folder, and what is known of it at the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -43,7 +43,7 @@ class Siege:
         """Start the server, subscribe the readers, and let everybody loose."""
         self.tocsin.start()
         for number in range(READERS):
-            wanted = self._outside.endpoint(number) | {"confirmed": True} | _filter(number)
+            wanted = self._outside.endpoint(number) | {"confirmed": True} | wanted_by(number)
             answer = self.tocsin.post("subscribers", wanted, by="ops")
             assert answer.status_code == 201, answer.text
         for sender in self._senders():
@@ -129,7 +129,7 @@ def siege(folder: Path, channel: str, seed: int, spawned: Spawn = spawn) -> Iter
     """Yield a siege that has begun."""
     with ExitStack() as world:
         outside = world.enter_context(outside_for(channel, seed))
-        made = Siege(Tocsin(folder, configuration(channel, outside), spawned=spawned), channel, seed, outside)
+        made = Siege(Tocsin(folder, configuration({channel: outside}), spawned=spawned), channel, seed, outside)
         world.callback(made.tocsin.http.close)
         world.callback(made.tocsin.kill)
         try:
@@ -140,14 +140,15 @@ def siege(folder: Path, channel: str, seed: int, spawned: Spawn = spawn) -> Iter
                 sender.stop()
 
 
-def configuration(channel: str, outside: Any) -> str:
-    """Return a page of many services, each with a rule that publishes at once."""
+def configuration(outsides: Mapping[str, Any]) -> str:
+    """Return a page of many services, each with a rule that publishes at once; ``outsides`` are who is told, by channel."""
     names = [f"svc-{number}" for number in range(SERVICES)]
-    settings = (
-        {"via": outside.url, "from": "Acme Status <status@acme.example>"}
+    settings = {
+        channel: {"via": outside.url, "from": "Acme Status <status@acme.example>"}
         if channel == "email"
         else {"allow_networks": ["127.0.0.0/8"]}
-    )
+        for channel, outside in outsides.items()
+    }
     page = {
         "page": {"id": PAGE, "name": "Acme Cloud", "url": "http://status.example"},
         "regions": [{"id": region, "name": region.upper()} for region in REGIONS],
@@ -177,13 +178,13 @@ def configuration(channel: str, outside: Any) -> str:
                 "resolved": "{{ component.name }} works again.",
             }
         },
-        "channels": {channel: settings},
+        "channels": settings,
         "operators": [{"name": "ops", "role": "operator", "token": "ops-secret"}],
     }
     return yaml.safe_dump(page)
 
 
-def _filter(number: int) -> dict[str, Any]:
+def wanted_by(number: int) -> dict[str, Any]:
     """Return what a reader wants: everything, one region, or some services."""
     match number % 3:
         case 0:

@@ -109,7 +109,9 @@ def test_whatever_is_broken_is_found_and_named(changes: dict[str, Any], complain
 
 
 def test_the_same_update_under_two_ids_is_found() -> None:
-    again = event("NotificationsPlanned", 9, subject_id=SUBJECT, update=UPDATE, recipients=["ann again"], kind="incident")
+    again = event(
+        "NotificationsPlanned", 9, subject_id=SUBJECT, update=UPDATE, recipients=["ann again"], kind="incident"
+    )
     other = notification_id(SUBJECT, UPDATE, "ann again")
     events = [*EVENTS, again, event("DeliveriesRecorded", 10, results=[result(other, "sent")])]
     received = [*SOUND.received, Receipt(other, "ann@example.com")]
@@ -121,7 +123,7 @@ async def claimless(made: Pipeline, *, dies: bool) -> None:
     """Send what is due and record it afterwards, as a sender must not."""
     sender = made.sender()
     for entry in made.backend.queue.next("email", made.now, 100):
-        await sender._dispatch.send(made.channel, entry, Random(1))
+        await sender._dispatch.send(made.channel, entry, Random(1), 0, lambda: True)
         if dies:
             raise Crash
         made.append(_sent(entry))
@@ -134,7 +136,7 @@ async def mark_first(made: Pipeline, *, dies: bool) -> None:
         made.append(_sent(entry))
         if dies:
             raise Crash
-        await sender._dispatch.send(made.channel, entry, Random(1))
+        await sender._dispatch.send(made.channel, entry, Random(1), 0, lambda: True)
 
 
 async def as_it_is(made: Pipeline, *, dies: bool) -> None:

@@ -117,6 +117,12 @@ class Tocsin:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """The present process, where it was started as usual."""
+        assert isinstance(self._process, subprocess.Popen), "there is one, and nobody forged it"
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What the present process prints."""
         return self.folder / f"tocsin.{self._lives}.log"

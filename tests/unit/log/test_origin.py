@@ -24,7 +24,8 @@ def test_an_import_is_known_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "x@1", "x@.1", "x@1.", "@1.2", "x@1.2+", "x@-1.2", "x@1.2.3", "x@1.2 ", "x@٣.1", "x@1e3.1"]
+    "text",
+    ["", "x", "x@1", "x@.1", "x@1.", "@1.2", "x@1.2+", "x@1.2+3/", "x@-1.2", "x@1.2.3", "x@1.2 ", "x@٣.1", "x@1e3.1"],
 )
 def test_what_is_no_origin_is_none(text: str) -> None:
     assert parse(text) is None
@@ -32,6 +33,10 @@ def test_what_is_no_origin_is_none(text: str) -> None:
 
 def test_an_origin_without_a_batch_knows_of_nothing_before_it() -> None:
     assert parse("a/b@c/0@7.1") == Origin("a/b@c/0", 7, 1, 0)
+
+
+def test_an_emission_may_say_how_many_there_are() -> None:
+    assert parse(emitted("planner", PLACE, 17, 2, 15, 3)) == Origin("planner/tocsin.alerts/3", 17, 2, 15, 3)
 
 
 @pytest.mark.parametrize("origin", ["", emitted("episodes", PLACE, 17, 2, 15)])
