@@ -26,9 +26,13 @@ class FleetRecord(Record):
 
 @dataclass(frozen=True)
 class Reader:
-    """A subscriber who is there from the beginning and stays; ``cells`` as a sign-up names them, None is everything."""
+    """A subscriber who is there from the beginning and stays; ``cells`` as a sign-up names them, None is everything.
+
+    ``endpoint`` as ``Receipt`` names it.
+    """
 
     subscriber: str
+    endpoint: str
     cells: Sequence[Mapping[str, str]] | None
 
     def wants(self, changes: Sequence[Mapping[str, Any]]) -> bool:
@@ -62,7 +66,7 @@ def judge_fleet(found: FleetEvidence) -> Judgement:
     """Hold a fleet against everything that is promised."""
     record = FleetRecord(found.evidence.events, found.threads)
     judged = judge(found.evidence, record)
-    changed, wrongly = list(_of_wipes(found)), [*_of_readers(found), *_of_people(found)]
+    changed, wrongly = list(_of_wipes(found)), [*_of_readers(found), *_of_people(found), *_of_endpoints(found, record)]
     counts = {
         **judged.counts,
         "suppressed": sum(state == "suppressed" for state in record.states.values()),
@@ -123,6 +127,18 @@ def _of_people(found: FleetEvidence) -> Iterator[str]:
                 yield f"{person.address} never confirmed and is planned for {data['update']}"
             if person.left is not None and event["recorded_at"] > person.left:
                 yield f"{person.address} had left and is planned for {data['update']}"
+
+
+def _of_endpoints(found: FleetEvidence, record: Record) -> Iterator[str]:
+    """Everything that arrived was planned, for whoever has that endpoint."""
+    endpoints = {reader.subscriber: reader.endpoint for reader in found.readers}
+    endpoints |= {person.subscriber: person.address for person in found.people}
+    for receipt in found.evidence.received:
+        planned = record.planned.get(receipt.notification)
+        if planned is None:
+            yield f"nobody planned what {receipt.endpoint} got: {receipt.notification}"
+        elif endpoints.get(planned[1]) != receipt.endpoint:
+            yield f"{receipt.endpoint} got what was planned for {endpoints.get(planned[1])}: {receipt.notification}"
 
 
 def copies_of(ids: Iterable[str]) -> dict[str, int]:

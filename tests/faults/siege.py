@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ from tests.faults.schedule import Misfortune, Report
 from tests.kill.evidence import Evidence
 from tests.kill.forge import Forge
 from tests.kill.load import SERVICES, Sender
+from tests.kill.moods import Outside
 from tests.kill.siege import READERS, wanted_by
 from tests.parts.processes import wait_for
 from tests.parts.tocsin import PAGE, TOKENS
@@ -43,7 +45,7 @@ class Siege:
         self.installation.begin()
         for number in range(READERS):
             for channel in CHANNELS:
-                self._subscribe(getattr(self.installation.outside, channel).endpoint(number), wanted_by(number))
+                self._subscribe(channel, number)
         for sender in self._senders:
             sender.start()
 
@@ -70,12 +72,17 @@ class Siege:
     def _senders(self) -> list[Sender]:
         return [*self._monitors, *self._operators, *self._crowds]
 
-    def _subscribe(self, endpoint: dict[str, str], wanted: dict[str, Any]) -> None:
+    def _subscribe(self, channel: str, number: int) -> None:
+        outside: Outside = getattr(self.installation.outside, channel)
         headers = {"Authorization": f"Bearer {TOKENS['ops']}"}
+        endpoint, wanted = outside.endpoint(number), wanted_by(number)
         document = endpoint | {"confirmed": True} | wanted
         answer = self.installation.http.post(f"/api/v1/pages/{PAGE}/subscribers", json=document, headers=headers)
         assert answer.status_code in (201, 202), answer.text
-        self.readers.append(Reader(answer.json()["id"], wanted.get("cells")))
+        [address] = endpoint.values()
+        # A receiver of webhooks knows its paths only.
+        named = urlsplit(address).path if channel == "webhook" else address
+        self.readers.append(Reader(answer.json()["id"], named, wanted.get("cells")))
 
     # --- evidence ---
 
