@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import audience, coldstart, ingest, latency, read, replay
+from bench import audience, coldstart, ingest, kafka_latency, kafka_partitions, latency, read, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
@@ -16,6 +16,8 @@ BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("audience", audience.run),
     ("latency", latency.run),
     ("read", read.run),
+    ("kafka_latency", kafka_latency.run),
+    ("kafka_partitions", kafka_partitions.run),
 )
 
 

@@ -40,15 +40,17 @@ def run() -> Iterator[Metric]:
 
 
 async def _tocsin(place: Path) -> list[float]:
+    with tocsin(place, page=yaml.safe_dump(page())) as port:
+        return await probed(port)
+
+
+async def probed(port: int) -> list[float]:
+    """Post the alerts to a Tocsin that has ``page``; return the milliseconds of each behind the warm-up."""
     arrivals = Arrivals(COUNT)
     server = await asyncio.get_running_loop().create_server(lambda: Receiver(arrivals), "127.0.0.1", 0)
-    hook = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    with tocsin(place, page=yaml.safe_dump(_page())) as port:
-        _subscribe(port, hook)
-        headers = ["Content-Type: application/json", f"Authorization: Bearer {_TOKEN}"]
-        return await _measure(
-            arrivals, Posting(port, "/ingest/probe/prom", headers), [_webhook(n) for n in range(COUNT)]
-        )
+    _subscribe(port, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
+    headers = ["Content-Type: application/json", f"Authorization: Bearer {_TOKEN}"]
+    return await _measure(arrivals, Posting(port, "/ingest/probe/prom", headers), [_webhook(n) for n in range(COUNT)])
 
 
 async def _alertmanager(place: Path) -> list[float]:
@@ -105,7 +107,8 @@ def _webhook(number: int) -> bytes:
     return orjson.dumps({"version": "4", "groupKey": "{}", "status": "firing", "receiver": "t", "alerts": [alert]})
 
 
-def _page() -> dict[str, object]:
+def page() -> dict[str, object]:
+    """Return a configuration in which each probe has a component and a rule of its own."""
     groups = [
         {
             "id": f"group-{group}",

@@ -1,14 +1,17 @@
-"""The programs that are measured, as real processes in a folder of their own: ``tocsin up`` and Alertmanager."""
+"""The programs that are measured, as real processes in a folder of their own: Tocsin's and Alertmanager."""
 
+import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 from deploy.debian import program
+from deploy.kafka.broker import Broker
+from deploy.redis.server import Redis
 from tests.parts.processes import free_port, running
 
 TOKEN = "prom-secret"  # the example page's
@@ -40,6 +43,35 @@ def tocsin(place: Path, ready: str = "/readyz", page: str | None = None) -> Iter
     command += ["--config", config, "--data", place / "data", "--port", str(port)]
     with running(command, ready=f"http://127.0.0.1:{port}{ready}", log=place / "tocsin.log"):
         yield port
+
+
+@contextmanager
+def cluster(place: Path) -> Iterator[tuple[Broker, Redis]]:
+    """Run a Kafka node and a Redis, each with the settings of ``deploy`` and its data in ``place``."""
+    with Broker(place / "kafka") as broker, Redis(place / "redis") as redis:
+        yield broker, redis
+
+
+@contextmanager
+def fleet(place: Path, page: str, roles: Sequence[Sequence[str]]) -> Iterator[int]:
+    """Run a Kafka, a Redis and a worker of each role, "api" among them; yield its port once all of them are ready."""
+    config = place / "tocsin.yaml"
+    config.write_text(page, "utf-8")
+    with cluster(place) as (broker, redis), ExitStack() as workers:
+        environment = {
+            "TOCSIN_KAFKA": broker.servers,
+            "TOCSIN_REDIS": redis.url,
+            "TOCSIN_MASTER_KEY": secrets.token_hex(32),
+        }
+        ports = {}
+        for role in roles:
+            name = "-".join(role)
+            ports[name] = free_port()
+            command: list[str | Path] = [Path(sys.executable).with_name("tocsin"), "worker", *role]
+            command += ["--config", config, "--port", str(ports[name])]
+            ready, log = f"http://127.0.0.1:{ports[name]}/readyz", place / f"{name}.log"
+            workers.enter_context(running(command, ready=ready, log=log, environment=environment))
+        yield ports["api"]
 
 
 @contextmanager
