@@ -18,7 +18,7 @@ _LONGER = 4.0
 _MOST_PASSES = 3
 _FAILPOINT_SECONDS = 60.0
 _BREATH = (0.3, 2.5)
-_LAST = 2
+_LAST = 4
 Report = Callable[[str], None]
 Fault = tuple[str, Callable[[], None]]
 
@@ -67,7 +67,7 @@ class Misfortune:
         self._stalls = []
 
     def _mixed(self, senders: list[Fault], others: list[Fault]) -> list[Fault]:
-        """Return all in a random order, but that the last two are no sender's: what those held is missed for a minute."""
+        """Return all in a random order, but that the last few are no sender's: what those held is missed for a minute."""
         self._random.shuffle(senders)
         self._random.shuffle(others)
         first, last = [*senders, *others[:-_LAST]], others[-_LAST:]

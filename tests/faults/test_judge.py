@@ -9,7 +9,7 @@ from consumers.delivery.ledger_rules import Item, Thread, notification_id
 from schemas.vocabulary import NotificationState
 from tests.faults.judge import FleetEvidence, Reader, judge_fleet
 from tests.faults.load import Person
-from tests.kill.evidence import Evidence, Receipt
+from tests.kill.evidence import Evidence, Receipt, Said
 
 SUBJECT, OPENING, OVER = "incident", "u1", "u2"
 ANN, BEN, EVE = "ann", "ben", "eve"
@@ -67,6 +67,25 @@ def test_sound_evidence_is_sound() -> None:
     assert found.counts["sent"] == len(RECEIVED)
 
 
+def alert(name: str, status: str) -> dict[str, Any]:
+    said = {"fingerprint": "f1", "status": status, "episode": "e1"}
+    return {"id": name, "type": "AlertReceived", "recorded_at": 1, "data": said}
+
+
+def episode(name: str, kind: str) -> dict[str, Any]:
+    return {"id": name, "type": kind, "recorded_at": 1, "data": {"episode": "e1"}}
+
+
+SAID = {"acknowledged": frozenset({Said("f1", "resolved")}), "said": frozenset({Said("f1", "resolved")})}
+
+
+def test_an_end_that_was_kept_as_late_is_counted_and_no_loss() -> None:
+    events = [*EVENTS, alert("a1", "resolved"), alert("a2", "resolved"), episode("c1", "EpisodeClosed")]
+    found = judge_fleet(replace(SOUND, **with_evidence(events=events, **SAID)))
+    assert not found.broken
+    assert found.counts["said again under an id of their own, passed over"] == 1
+
+
 def with_evidence(**changes: Any) -> dict[str, Any]:
     return {"evidence": replace(SOUND.evidence, **changes)}
 
@@ -96,6 +115,10 @@ def planned(update: str, *recipients: str) -> dict[str, Any]:
         (
             with_evidence(received=[*RECEIVED[1:], RECEIVED[0]._replace(endpoint="ben@example.com")]),
             "ben@example.com got what was planned for ann@example.com",
+        ),
+        (
+            with_evidence(events=[*EVENTS, episode("c1", "EpisodeClosed"), episode("c2", "EpisodeClosed")]),
+            "EpisodeClosed 2 times",
         ),
         ({"threads": THREADS[1:]}, "a planned notification has no end"),
         (with_evidence(received=[*RECEIVED, RECEIVED[0]]), "sent 2 times and never in doubt"),
