@@ -31,21 +31,23 @@ def run() -> Iterator[Metric]:
     """Measure."""
     with folder() as place, tocsin(place) as port, alertmanager(place) as other:
         rounds = [_round(place, port, other, turn) for turn in range(ROUNDS + 1)][1:]  # the first warms up
-    loop, one, many, theirs, singly = (median(rates) for rates in zip(*rounds, strict=True))
+    loop, table, one, many, theirs, singly = (median(rates) for rates in zip(*rounds, strict=True))
     durable = "alerts durable and folded"
     yield at_least("ingest", f"{durable}, {CONNECTIONS} connections", many, "alerts/s", loop, 0.5)
     yield noted("ingest", f"{durable}, 1 connection", one, "alerts/s", loop)
+    yield noted("ingest", f"{durable}, 1 connection, to the bare loop into SQLite", one, "alerts/s", table)
     yield at_least("ingest", f"{durable}, 1 connection, to Alertmanager's one a post", one, "alerts/s", singly, 4)
     yield noted("ingest", f"{durable}, 1 connection, to Alertmanager's {BATCH} a post", one, "alerts/s", theirs)
 
 
 def _round(place: Path, port: int, other: int, turn: int) -> tuple[float, ...]:
-    """Return alerts a second: the bare loop, Tocsin with one and with many connections, Alertmanager in both manners."""
+    """Return alerts a second: the bare loop into a file and into a table, Tocsin with one and with many connections, Alertmanager in both manners."""
     bodies = [webhook(numbers) for numbers in batches(2 * turn * BODIES, 2 * BODIES)]
     singly = [postable(range(number, number + 1)) for number in range(turn * SINGLES, (turn + 1) * SINGLES)]
     grouped = [postable(numbers) for numbers in batches(turn * BODIES + 1_000, BODIES)]
     seconds = (
         bare.ingest(bodies[:BODIES], place / "bare"),
+        bare.ingest_table(bodies[:BODIES], place / "bare.db"),
         _ours(place, port, bodies[:BODIES], 1),
         _ours(place, port, bodies[BODIES:], CONNECTIONS),
         _theirs(other, grouped),
