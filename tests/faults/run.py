@@ -1,5 +1,6 @@
 """One run from beginning to end: so many rounds of faults, then everything is held against everything."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from tests.faults.judge import judge_fleet
 from tests.faults.schedule import Report
 from tests.faults.siege import siege
 
+_COUNTED = re.compile(r"^(replay agrees|.*\b\d+ events\b)")
 _COMMANDS = (("replay", "--check"), ("log", "verify"))
 
 
@@ -32,7 +34,7 @@ def run(folder: Path, rounds: int, seed: int, report: Report) -> Outcome:
         broken, said = list(judged.broken), []
         for words in _COMMANDS:
             code, printed = made.installation.run(*words)
-            said.append(printed.strip().splitlines()[-1] if printed.strip() else "")
+            said += [line for line in printed.splitlines() if _COUNTED.search(line)]
             if code:
                 broken.append(f"{' '.join(words)}: {printed}")
         crew = made.installation.crew
