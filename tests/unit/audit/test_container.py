@@ -140,7 +140,7 @@ def test_an_id_with_another_body_is_an_error(log: SqliteEventLog) -> None:
 
 def test_of_an_id_that_a_file_repeats_the_first_counts(log: SqliteEventLog, tmp_path: Path) -> None:
     """Two workers of a fleet may take in the same alert; each stamps it with a time of its own."""
-    source = fastavro.reader(io.BytesIO(exported(log)), return_record_name=True)
+    source: Any = fastavro.reader(io.BytesIO(exported(log)), return_record_name=True)
     lines: list[Any] = [{**line, "chain": ""} for line in source]
     name, opened = next(line["event"] for line in lines if line["type"] == "IncidentOpened")
     second = next(line for line in lines if line["type"] == "IncidentOpened")
