@@ -5,11 +5,22 @@ from collections.abc import Iterator
 import pytest
 
 from consumers.delivery.ledger_processor import LEDGER
-from schemas.events import Cell, Filter, SubscriberChanged, SubscriberRemoved
+from schemas.events import (
+    AnyEvent,
+    Cell,
+    Event,
+    Filter,
+    NoticePublished,
+    NotificationsPlanned,
+    SubscriberChanged,
+    SubscriberRemoved,
+)
+from schemas.topics import NOTIFICATIONS
 from schemas.vocabulary import Impact, Kind
-from streams.log.port import LogUnavailableError
+from streams.log.origin import imported
+from streams.log.port import LogUnavailableError, record_of
 from streams.runtime.memory_store import MemoryStateStore
-from tests.unit.delivery.pipeline import NOON, OPENING, RESOLVED, notice_of
+from tests.unit.delivery.pipeline import NOON, OPENING, PAGE, RESOLVED, notice_of
 from tests.unit.delivery.test_fleet_planner import ANN, BEN, EVE, Failing, World
 
 EU, US = (Filter([Cell("api", region)], Impact.NONE, [Kind.INCIDENT]) for region in ("eu", "us"))
@@ -122,3 +133,24 @@ def test_a_worker_that_dies_while_it_recalls_is_followed_by_one_that_goes_on(wor
     world.work(world.planner(), most=1)
     world.work(world.planner())
     assert [world.told(notice.update) for notice in notices] == [[ANN]] * 4
+
+
+def test_a_log_that_was_carried_over_brings_its_plans_along(world: World) -> None:
+    """The other log's planner decided: of its notices nothing is planned here, and whom it told is told to the end."""
+    notices = [notice_of(OPENING, subject, NOON) for subject in ("planned", "for nobody")]
+    opening = notices[0]
+    plan = NotificationsPlanned(opening.update, opening.subject_id, opening.kind, "email", 0, 0, [ANN])
+    world.subscribe(ANN, wanted=US)
+    world.subscribe(BEN, wanted=EU)
+    for number, data in enumerate((*map(NoticePublished, notices), plan)):
+        event: AnyEvent = Event(f"e{number}", PAGE, NOON, NOON, "tocsin", None, None, False, data)
+        world.log.append([record_of(event, origin=imported((NOTIFICATIONS.name, 0), number))])
+    world.work(world.planner())
+    assert world.plans() == [plan]
+    over = notice_of(RESOLVED, "planned", NOON, [Cell("api", "ap")])
+    nothing = notice_of(RESOLVED, "for nobody", NOON, [Cell("api", "ap")])
+    world.publish(over)
+    world.publish(nothing)
+    world.work(world.planner())
+    assert world.told(over.update) == [ANN]
+    assert world.told(nothing.update) == []
