@@ -16,14 +16,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(random_id()[:6], 16))
     parser.add_argument("--pages", type=int, default=40)
     parser.add_argument("--checks", type=int, default=10, help="how often everything is compared on the way")
+    parser.add_argument("--deaths", type=int, default=6, help="how many workers die behind an emission")
     chosen = parser.parse_args()
+    deaths = [40 + 37 * number for number in range(chosen.deaths)]
     print(f"seed {chosen.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="tocsin-parity-") as name:
         folder = Path(name)
         with (
             Broker(folder / "kafka") as broker,
             Redis(folder / "redis") as redis,
-            Parity(chosen.seed, chosen.pages, broker.servers, redis.url, folder, _say) as parity,
+            Parity(chosen.seed, chosen.pages, deaths, broker.servers, redis.url, folder, _say) as parity,
         ):
             parity.play(chosen.steps, chosen.checks)
             print(parity.summary())

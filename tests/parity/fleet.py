@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,48 +27,55 @@ from tocsin.fleet.processors import described
 
 PATIENCE = 120.0
 """Seconds until a fleet that does not come to rest is given up: it ends a hang and measures nothing."""
+DIED = 99
+"""The exit code of a worker that died as it was meant to."""
 Pair = tuple[str, int]
 """A processor and a partition."""
 
 
 class Workers:
-    """Processes of the role ``streams``."""
+    """Processes of the role ``streams``. ``deaths`` are after how many appends those that are started first die."""
 
-    def __init__(self, folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, command: Sequence[str], environment: Mapping[str, str], deaths: Sequence[int]
+    ) -> None:
         self._folder = folder
         self._command = command
         self._environment = environment
+        self._deaths = deque(deaths)
         self._all: list[subprocess.Popen[bytes]] = []
         self._leaving: list[subprocess.Popen[bytes]] = []
+        self.died = 0
         self._started = 0
 
     def start(self) -> None:
         """Start one more."""
+        appends = self._deaths.popleft() if self._deaths else 0
         with (self._folder / f"worker-{self._started}.log").open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.parity.worker", *self._command],
-                env={**os.environ, **self._environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            )  # fmt: skip
+                [sys.executable, "-m", "tests.parity.worker", *self._command, str(appends)],
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
         self._all.append(process)
         self._started += 1
 
-    def replace_oldest(self) -> None:
-        """Tell the one that is there for longest to stop, and start another."""
+    def replace_newest(self) -> None:
+        """Tell the one that was started last to stop, and start another."""
+        self._leaving.append(self._all.pop())
         self.start()
-        self._leaving.append(self._all.pop(0))
         self._leaving[-1].terminate()
 
-    def kill_oldest(self) -> None:
-        """Kill the one that is there for longest with whatever it has in hand, and start another."""
-        self.start()
-        killed = self._all.pop(0)
-        killed.kill()
-        killed.wait()
-
-    def require_alive(self) -> None:
-        """Raise if one of them ended."""
-        for process in self._all:
-            assert process.poll() is None, f"a worker ended with {process.returncode}\n{self.printed()}"
+    def supervise(self) -> None:
+        """Start another in the place of each that died as it was meant to; raise if one ended of something else."""
+        for process in list(self._all):
+            if process.poll() == DIED:
+                self._all.remove(process)
+                self.died += 1
+                self.start()
+            assert process.poll() in (None, DIED), f"a worker ended with {process.returncode}\n{self.printed()}"
 
     def printed(self) -> str:
         """Return the end of what each of them printed."""
@@ -90,14 +98,21 @@ class FleetEngine:
     """Appends to Kafka, waits for the workers, and reads what they keep in Redis."""
 
     def __init__(
-        self, folder: Path, clock_file: Path, clock: Clock, servers: str, redis: str, environment: Mapping[str, str]
+        self,
+        folder: Path,
+        clock_file: Path,
+        clock: Clock,
+        servers: str,
+        redis: str,
+        environment: Mapping[str, str],
+        deaths: Sequence[int],
     ) -> None:
         folder.mkdir()
         namespace = f"{random_id()}."
         engine = Engine.model_validate({"kafka": servers, "redis": redis, "namespace": namespace})
         self.ground = Ground(engine, environment, clock)
         self.processors = described()
-        self.workers = Workers(folder, [servers, redis, namespace, str(clock_file)], environment)
+        self.workers = Workers(folder, [servers, redis, namespace, str(clock_file)], environment, deaths)
         self.board, self._status = followed_board(self.ground)
         self.book, self._subscribers = followed_subscribers(self.ground)
         self._clock = clock
@@ -139,11 +154,6 @@ class FleetEngine:
         news, self._news = self._news, []
         return news
 
-    def wait_for_followers(self) -> None:
-        """Return when the workers have begun with what was said last."""
-        said = sum(self._ends().values())
-        self._until("something to follow from what was said", lambda: sum(self._ends().values()) > said)
-
     # --- coming to rest ---
 
     def settle(self) -> None:
@@ -160,7 +170,7 @@ class FleetEngine:
     def _until(self, what: str, done: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE
         while not done():
-            self.workers.require_alive()
+            self.workers.supervise()
             assert time.monotonic() < end, f"{what}: not within {PATIENCE} s\n{self.said()}"
 
     def _is_settled(self) -> bool:

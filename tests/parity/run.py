@@ -40,6 +40,7 @@ class Logs:
         self.doubled: set[str] = set()
         """Ids that lie more than once on Kafka, where the embedded log took them once."""
         self.records = 0
+        self.emitted_twice = 0
         self._ids: set[str] = set()
         self._by_key: dict[tuple[str, str], list[Record]] = defaultdict(list)
 
@@ -73,6 +74,7 @@ class Logs:
         for each in stored:
             if each.record.id in self._ids:
                 self.doubled.add(each.record.id)
+                self.emitted_twice += each.record.origin != ""
             else:
                 self._ids.add(each.record.id)
                 yield each
@@ -104,10 +106,20 @@ def _shown(records: Sequence[Record]) -> str:
 
 
 class Parity:
-    """Both engines, a history, and what was found. Use it as a context manager."""
+    """Both engines, a history, and what was found. Use it as a context manager.
+
+    ``deaths`` are after how many appends the workers that are started first die (0: never), see ``worker``.
+    """
 
     def __init__(
-        self, seed: int, pages: int, servers: str, redis: str, folder: Path, report: Callable[[str], None]
+        self,
+        seed: int,
+        pages: int,
+        deaths: Sequence[int],
+        servers: str,
+        redis: str,
+        folder: Path,
+        report: Callable[[str], None],
     ) -> None:
         self._report = report
         self._pages = [world.page_id(number) for number in range(pages)]
@@ -115,8 +127,8 @@ class Parity:
         clock_file = folder / "clock"
         self._clock = FileClock.new(clock_file, NOW)
         self._embedded = EmbeddedEngine(folder / "embedded", self._clock, environment)
-        self._fleet = FleetEngine(folder / "fleet", clock_file, self._clock, servers, redis, environment)
-        self._logs = Logs()
+        self._fleet = FleetEngine(folder / "fleet", clock_file, self._clock, servers, redis, environment, deaths)
+        self.logs = Logs()
         self.history = History(seed, pages, self._embedded)
         self.compared: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
@@ -132,7 +144,7 @@ class Parity:
     def play(self, rounds: int, checks: int) -> None:
         """Play so many rounds; compare everything ``checks`` times on the way, and at the end. Raises DifferenceError.
 
-        In the midst of one round a worker is killed, before another one is replaced in good order.
+        Workers die as they are told to, and one is replaced in good order.
         """
         self._one(self.history.beginning())
         self._one(self.history.first_subscribers())
@@ -142,23 +154,20 @@ class Parity:
             told = self.history.next_round()  # before the clock moves: what timers change is not known yet
             self._clock.set(told.now)
             if number == 2 * rounds // 3:
-                self._fleet.workers.replace_oldest()
-            self._one(told, killing=number == rounds // 3)
+                self._fleet.workers.replace_newest()
+            self._one(told)
             if number + 1 in moments:
                 self.check()
-                self._report(f"round {number + 1} of {rounds}: {self._logs.records} records, all the same")
+                self._report(f"round {number + 1} of {rounds}: {self.logs.records} records, all the same")
 
-    def _one(self, told: Round, *, killing: bool = False) -> None:
+    def _one(self, told: Round) -> None:
         with self._timed("embedded"):
             self._embedded.take(told.said)
             self._embedded.settle()
         with self._timed("fleet"):
             self._fleet.take(told.said)
-            if killing:
-                self._fleet.wait_for_followers()
-                self._fleet.workers.kill_oldest()
             self._fleet.settle()
-        self._logs.compare(told, self._embedded.news(), self._fleet.news())
+        self.logs.compare(told, self._embedded.news(), self._fleet.news())
 
     def _timed(self, name: str) -> "_Timed":
         return _Timed(self.seconds, name)
@@ -191,8 +200,13 @@ class Parity:
                 pages = [page for page in self._pages if page in name]
                 raise DifferenceError(
                     f"{name} differs\n  embedded: {_text(left)}\n  fleet:    {_text(right)}\n"
-                    f"--- what led to it\n{self._logs.history(pages, delivered=name.startswith(_OF_DELIVERY))}"
+                    f"--- what led to it\n{self.logs.history(pages, delivered=name.startswith(_OF_DELIVERY))}"
                 )
+
+    @property
+    def died(self) -> int:
+        """How many workers died as they were told to."""
+        return self._fleet.workers.died
 
     def summary(self) -> str:
         """Return what was told, what lies on the logs, and how much was compared."""
@@ -200,7 +214,8 @@ class Parity:
         compared = ", ".join(f"{count} {kind}s" for kind, count in sorted(self.compared.items()))
         spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         return (
-            f"told: {told}\nlogs: {self._logs.records} records alike, {len(self._logs.doubled)} ids twice on Kafka\n"
+            f"told: {told}\nlogs: {self.logs.records} records alike, {len(self.logs.doubled)} ids twice on Kafka\n"
+            f"workers: {self.died} died between an emission and its commit, {self.logs.emitted_twice} emissions came twice\n"
             f"compared alike: {compared}\nspent: {spent}"
         )
 

@@ -11,6 +11,7 @@ from tests.parts.redis import new_redis
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
 ROUNDS, PAGES, CHECKS = 60, 40, 1
+DEATHS = (0, 40, 90)
 
 
 def test_both_engines_make_the_same_of_a_long_history(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_both_engines_make_the_same_of_a_long_history(tmp_path: Path) -> None:
     servers = shared_broker().servers
     with (
         new_redis(tmp_path / "redis") as redis,
-        Parity(seed, PAGES, servers, redis.url, tmp_path, print) as parity,
+        Parity(seed, PAGES, DEATHS, servers, redis.url, tmp_path, print) as parity,
     ):
         parity.play(ROUNDS, CHECKS)
         print(parity.summary())
@@ -30,4 +31,6 @@ def test_both_engines_make_the_same_of_a_long_history(tmp_path: Path) -> None:
     assert sum(count for kind, count in told.items() if kind.endswith(" again")) > 100
     for kind in ("TimerFired", "IncidentOpened", "IncidentUpdated", "MaintenanceUpdated", "DraftApproved"):
         assert told[kind] > 0, f"a history without {kind} compares little"
+    assert parity.died == 2
+    assert parity.logs.emitted_twice > 0
     assert parity.compared["notification"] > 1_500
