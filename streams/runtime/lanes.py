@@ -24,6 +24,8 @@ _IDLE_SECONDS = 1.0
 """After how long a processor's position is moved over messages of which it wanted none."""
 _PACE_SECONDS = 0.01
 """How long after a batch was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
+_LOOK_SECONDS = 5.0
+"""How often the store is asked whether it still knows what was folded: of a partition that rests nobody else asks."""
 _AGAIN_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0
 """How long a log or a store may be away; after that it may be this process that is at fault, and it is better replaced."""
@@ -76,7 +78,7 @@ class Track:
     async def work(self) -> None:
         """Fold what arrives until it is cancelled; raises what cannot be waited out."""
         loop = asyncio.get_running_loop()
-        earliest = loop.time()
+        earliest, looked = loop.time(), loop.time()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), _IDLE_SECONDS)
@@ -90,6 +92,10 @@ class Track:
                 self.room.set()
                 if batch:
                     await _until_done(self._threads, partial(self._fold, batch), self._name, self._resting)
+                if loop.time() - looked > _LOOK_SECONDS:
+                    restore = partial(self.fold.restore, self._partition)
+                    await _until_done(self._threads, restore, self._name, self._resting)
+                    looked = loop.time()
 
     def _fold(self, batch: Sequence[tuple[str, Message]]) -> None:
         topics: dict[str, list[Message]] = {}

@@ -82,6 +82,8 @@ class PartitionFold:
         self._doubted: set[int] = set()
         """Partitions whose state in memory may be more than was committed, and is not gone on from."""
         self._positions: dict[TopicPartition, int] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        """How far we have ever been: what a store that lost its data must come to again."""
         self._ends: dict[TopicPartition, int] = {}
         self._poison: set[tuple[TopicPartition, int]] = set()
 
@@ -106,6 +108,7 @@ class PartitionFold:
                 for partition, state in states.items()
                 for topic in self.processor.topics
             }
+            self._reached = dict(self._positions)
 
     def position(self, place: TopicPartition) -> int:
         """Return the offset to read next; raises KeyError for a partition that is not assigned. Never blocks."""
@@ -132,6 +135,31 @@ class PartitionFold:
                     self.fenced += 1
                     tries += 1
         raise FencedError(f"{self.processor.name}: others keep moving {place[0]}[{place[1]}]")
+
+    def restore(self, partition: int) -> None:
+        """Fold off the log what the store has lost since we were there; a look at its positions where it lost nothing.
+
+        Raises as ``fold`` does. Without it a partition of which no more messages come would stay lost.
+        """
+        with self._lock:
+            if partition not in self._states:
+                return
+            kept = self._store.positions(self.processor.name, partition)
+            lost = {
+                topic: end for (topic, at), end in self._reached.items() if at == partition and kept.get(topic, 0) < end
+            }
+            if lost:
+                self._doubted.add(partition)
+                self._current(partition)
+        for topic, end in lost.items():
+            self._restore((topic, partition), end)
+
+    def _restore(self, place: TopicPartition, end: int) -> None:
+        while (start := self._positions.get(place, end)) < end:
+            found = [_message(one) for one in self._log.read(*place, start, _MOST_MESSAGES) if one.offset < end]
+            if not found:
+                return  # the rest of it is no messages
+            self.fold(place, found)
 
     def wishes_due(self, partition: int, now: Micros, limit: int) -> list[Due]:
         """Return up to ``limit`` timers that are due, the oldest first, as committed; never blocks.
@@ -208,6 +236,7 @@ class PartitionFold:
             return False
         state.committed(topic, new)
         self._positions[place] = new
+        self._reached[place] = max(new, self._reached.get(place, 0))
         self._doubted.remove(partition)
         return True
 

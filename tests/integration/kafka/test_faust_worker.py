@@ -145,6 +145,16 @@ def test_a_store_that_is_emptied_under_a_worker_is_filled_again(counters: Counte
     counters.check()
 
 
+def test_a_store_that_is_emptied_under_a_worker_is_filled_again_though_nothing_more_arrives(counters: Counters) -> None:
+    fleet = counters.fleet
+    fleet.start()
+    counters.append(400)
+    fleet.wait_for_all()
+    fleet.forget()
+    fleet.wait_for_all()
+    counters.check()
+
+
 def test_a_worker_that_is_told_to_stop_hands_over_at_once(tmp_path: Path) -> None:
     with fleet_of("patient", tmp_path) as fleet:
         counters = Counters(fleet)

@@ -33,6 +33,11 @@ class Store(MemoryStateStore):
         self.errors: list[Exception] = []
         self.commits: list[tuple[str, TopicPartition]] = []
 
+    def forget(self) -> None:
+        """Be as a Redis that lost its data."""
+        with self._lock:
+            self._parts.clear()
+
     def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
         if place[1] == 0:
             self.entered.set()
@@ -109,6 +114,19 @@ async def test_a_processor_that_wants_nothing_costs_no_commits_until_it_is_idle(
         assert INDIFFERENT.name not in {processor for processor, _ in world.store.commits}
         assert world.at(INDIFFERENT.name) == 0
         assert {lane.position(ALERTS) for lane in world.lanes.lanes} == {0}, "whoever comes next must read it all"
+
+
+async def test_a_store_that_is_emptied_is_filled_again_though_nothing_more_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    async with working() as world:
+        await world.feed(1_300)
+        await until(lambda: world.counted == world.at(INDIFFERENT.name) == 1_300)
+        world.store.forget()
+        await until(lambda: world.counted == world.at(INDIFFERENT.name) == 1_300)
+    assert world.faults == []
 
 
 async def test_lanes_do_not_wait_for_each_other() -> None:
