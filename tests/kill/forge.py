@@ -103,13 +103,15 @@ class Forged:
 
 
 def serve() -> None:
-    """Answer requests, a line of JSON each, until the input ends."""
+    """Answer requests, a line of JSON each, until the input ends: then whoever asked is gone, and what was made goes too."""
     _load()
     ended: dict[int, int] = {}
+    made: list[int] = []
     for line in sys.stdin:
         match json.loads(line):
             case ["spawn", command, environment, log]:
-                print(_fork(command, environment, log), flush=True)
+                made.append(_fork(command, environment, log))
+                print(made[-1], flush=True)
             case ["poll", pid]:
                 if pid not in ended:
                     done, status = os.waitpid(pid, os.WNOHANG)
@@ -118,6 +120,8 @@ def serve() -> None:
                 print(json.dumps(ended.get(pid)), flush=True)
             case strange:
                 raise ValueError(strange)
+    for pid in set(made) - ended.keys():
+        os.kill(pid, signal.SIGKILL)  # not yet waited for, so the number is still its own
 
 
 def _load() -> None:
