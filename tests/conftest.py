@@ -20,6 +20,8 @@ _BY_FILE = frozenset({"unit", "contract"})
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares fixtures, when several processes run the tests: a file, or a folder of real parts."""
     for item in items:
+        if not item.path.is_relative_to(_HERE):
+            continue  # a run that a test makes of a test of its own
         parts = item.path.relative_to(_HERE).parts
         group = "/".join(parts if parts[0] in _BY_FILE else parts[:2])
         item.add_marker(pytest.mark.xdist_group(group))
