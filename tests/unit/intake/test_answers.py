@@ -126,10 +126,11 @@ async def test_gzip_is_read(station: Station, client: httpx.AsyncClient) -> None
     headers = HEADERS | {"Content-Encoding": "gzip"}
     answer = await client.post("/ingest/acme/other", content=gzip.compress(orjson.dumps(ALERT)), headers=headers)
     assert answer.json()["accepted"] == 1
-    for broken in (b"\x1f\x8b", b"not gzip", gzip.compress(b"{}")[:-3]):
+    cut = gzip.compress(b"{}")[:-3]  # once: a gzip holds the second in which it was made
+    for broken in (b"\x1f\x8b", b"not gzip", cut):
         answer = await client.post("/ingest/acme/other", content=broken, headers=headers)
         assert answer.json()["deadlettered"] == 1
-    assert station.letters() == [b"\x1f\x8b", b"not gzip", gzip.compress(b"{}")[:-3]]
+    assert station.letters() == [b"\x1f\x8b", b"not gzip", cut]
 
 
 # --- Alertmanager's API v2 --------------------------------------------------------------------------
