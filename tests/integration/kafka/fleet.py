@@ -53,7 +53,9 @@ class Fleet:
         worker.wait()
 
     def stop(self, worker: Worker) -> None:
-        """Tell a worker to stop; it does so in good order."""
+        """Tell a worker to stop, once it works at all; it does so in good order."""
+        said = self._folder / f"worker-{self._workers.index(worker)}.log"
+        self.wait(lambda: worker.poll() is not None or b"Worker ready" in said.read_bytes())
         worker.terminate()
         assert worker.wait(PATIENCE) == 0, self.said()
 
