@@ -17,11 +17,12 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint as avro_fingerprint
 from fastavro.schema import to_parsing_canonical_form
 
-from schemas import compiled
+from schemas import compiled, shapes
 from schemas.events import EVENT_TYPE_OF_NAME, EVENT_TYPES, AnyEvent, Event, EventData
 
 MARKER = b"\xc3\x01"
 NAMESPACE = "tocsin"
+shapes.learn(*EVENT_TYPES)
 _ENVELOPE_FIELDS = (
     "id", "page", "occurred_at", "recorded_at", "actor", "causation_id", "correlation_id", "drill",
 )  # fmt: skip

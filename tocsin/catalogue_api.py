@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from schemas.events import EventData
+from schemas.shapes import learn
 from streams.domain.catalogue import Catalogue
 from streams.runtime.access import Access, Role
 from streams.runtime.problems import invalid, not_found
 from tocsin.config.describe import describe_all
+
+learn(Catalogue)
 
 
 class Applies(Protocol):

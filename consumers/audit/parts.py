@@ -14,6 +14,7 @@ import msgspec
 from consumers.audit.events import SEALED
 from consumers.audit.soundness import rows_of
 from schemas.events import Micros
+from schemas.shapes import decoder
 from streams.runtime.stage import FoldStage, Stage
 
 Row: TypeAlias = tuple[Any, ...]
@@ -131,7 +132,7 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, bytes):
         return value
     try:
-        return msgspec.json.decode(value) if value[:1] in _JSON else value.decode()
+        return decoder(object).decode(value) if value[:1] in _JSON else value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return f"({len(value)} bytes that cannot be read)"
 

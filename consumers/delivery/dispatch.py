@@ -15,6 +15,7 @@ from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, given
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
+from schemas.shapes import decoder
 from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
 from streams.keys.vault import ErasedError, Vault
 from streams.runtime.clock import Clock
@@ -124,7 +125,7 @@ class Dispatch:
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
         try:
-            endpoint = msgspec.json.decode(self._vault.open(subscriber.id, subscriber.address), type=Endpoint)
+            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         return Message(

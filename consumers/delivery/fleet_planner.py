@@ -1,7 +1,7 @@
 """The distributed engine's planners: pure folds but for the audience, which each process follows by itself.
 
 Subscriptions lie in partitions of their own, so a planner reads them off the log: it waits until it has followed them up to
-the end that they have when it meets a notice. Who is told is decided in ``plans``, and the plan is the record: a planner
+the end that they have when it begins a batch of notices. Who is told is decided in ``plans``, and the plan is the record: a planner
 that folds anew, because a store was lost, plans nothing that the log says was planned.
 """
 
@@ -21,6 +21,7 @@ from streams.domain.processor import Output, Processor, Unheard
 from streams.domain.state import State, TableSpec
 from streams.log.port import LogUnavailableError, Positions
 from streams.runtime.follower import Follower, FollowerStoppedError, Tables
+from streams.runtime.shared_look import SharedLook
 
 SUBJECTS, TOLD = "subjects", "told"
 _WAIT_SECONDS = 5.0
@@ -29,11 +30,14 @@ _WAIT_SECONDS = 5.0
 class Audience(Protocol):
     """Whoever subscribed, as known to this process."""
 
-    def as_of_now(self) -> AbstractContextManager[SubscriberBook]:
-        """Give a book that knows of all that lay on the log when this was called; it does not change within.
+    def catch_up(self) -> None:
+        """Wait until the book knows of all that lies on the log now.
 
-        Blocks until it does. Raises LogUnavailableError where that takes too long: then it is asked again.
+        Raises LogUnavailableError where that takes too long: then it is asked again.
         """
+
+    def still(self) -> AbstractContextManager[SubscriberBook]:
+        """Give the book; it does not change within."""
 
 
 class FollowedAudience:
@@ -45,6 +49,7 @@ class FollowedAudience:
     def __init__(self, ends: Callable[[str], Mapping[int, int]]) -> None:
         self.book = SubscriberBook()
         self._ends = ends
+        self._look = SharedLook(self._reached)
         self._follower: Follower | None = None
 
     def attach(self, follower: Follower) -> None:
@@ -60,24 +65,30 @@ class FollowedAudience:
         for (page, key), (before, after) in tables[SUBSCRIBERS].changed().items():
             self.book.changed(page, key, before, after)
 
-    @contextmanager
-    def as_of_now(self) -> Iterator[SubscriberBook]:
-        follower = self._follower
-        if follower is None:
-            raise LogUnavailableError("subscriptions are not followed yet")
-        ends: Positions = {
-            (topic, partition): end
-            for topic in SUBSCRIPTION_FOLD.topics
-            for partition, end in self._ends(topic).items()
-        }
+    def catch_up(self) -> None:
         try:
-            reached = follower.wait_for(ends, _WAIT_SECONDS)
+            reached = self._followed().wait_for(self._look.at_least_as_new(), _WAIT_SECONDS)
         except FollowerStoppedError as error:
             raise LogUnavailableError("subscriptions are not followed any more") from error
         if not reached:
             raise LogUnavailableError("subscriptions are not followed to their end yet")
-        with follower.still():
+
+    @contextmanager
+    def still(self) -> Iterator[SubscriberBook]:
+        with self._followed().still():
             yield self.book
+
+    def _followed(self) -> Follower:
+        if self._follower is None:
+            raise LogUnavailableError("subscriptions are not followed yet")
+        return self._follower
+
+    def _reached(self) -> Positions:
+        return {
+            (topic, partition): end
+            for topic in SUBSCRIPTION_FOLD.topics
+            for partition, end in self._ends(topic).items()
+        }
 
 
 class Recollection(Protocol):
@@ -96,7 +107,7 @@ def planner(audience: Audience, recollection: Recollection) -> Processor:
                 before = recollection.of(event.page, notice) if out.again else NEVER
                 newly = _newly(state, event.page, notice, before.recipients)
                 if not (before.is_complete or isinstance(out, Unheard)):
-                    with audience.as_of_now() as book:
+                    with audience.still() as book:
                         planned = plans.plan(book, event.page, notice, _told(state, event.page, notice))
                     newly += planned.newly
                     plans.emit(out, planned)
@@ -112,6 +123,7 @@ def planner(audience: Audience, recollection: Recollection) -> Processor:
         step=step,
         prefetch=_subject_of,
         recalls=True,
+        begins=audience.catch_up,
     )
 
 
@@ -122,14 +134,14 @@ def asker(audience: Audience) -> Processor:
         assert not state, "it remembers nothing"
         match event.data:
             case e.SubscriberAdded(confirmed=False) as added:
-                with audience.as_of_now() as book:
+                with audience.still() as book:
                     asked = plans.confirmation(book, event, added)
                 for data in asked:
                     out.emit(data, event.occurred_at)
             case _:
                 out.ignore("nothing to ask")
 
-    return Processor("asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step)
+    return Processor("asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step, begins=audience.catch_up)
 
 
 def _subject_of(event: AnyEvent) -> Iterator[tuple[str, str, str]]:

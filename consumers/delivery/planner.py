@@ -13,6 +13,7 @@ from consumers.delivery import plans
 from consumers.delivery.subscribers import SubscriberStage
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
+from schemas.shapes import decoder
 from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS
 from streams.domain.processor import Output
 
@@ -20,7 +21,7 @@ _TOLD = """create table if not exists told_by_update (
     page text not null, subject text not null, update_id text not null, subscribers blob not null,
     primary key (page, subject, update_id)
 ) strict"""
-_IDS = msgspec.json.Decoder(list[str])
+_IDS = decoder(list[str])
 
 
 class PlannerStage:

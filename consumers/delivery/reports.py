@@ -6,8 +6,6 @@ Reads the index, the ledger and the key store; addresses leave it masked.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from consumers.delivery import audience
 from consumers.delivery.audience import Question, Reached
 from consumers.delivery.channel import Channel, Endpoint
@@ -15,6 +13,7 @@ from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, Subscriber, SubscriberBook
 from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
 from schemas.events import Cell
+from schemas.shapes import decoder
 from schemas.vocabulary import Impact, Kind, NotificationState
 from streams.keys.vault import ErasedError, Vault
 
@@ -34,7 +33,7 @@ class Addresses:
         if subscriber is None or not subscriber.address:
             return GONE
         try:
-            endpoint = msgspec.json.decode(self._vault.open(subscriber.id, subscriber.address), type=Endpoint)
+            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
             return GONE
         channel = self._channels.get(subscriber.channel)

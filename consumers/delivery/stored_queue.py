@@ -9,6 +9,7 @@ from consumers.delivery.ledger import OVERTAKEN
 from consumers.delivery.ledger_rules import LEFT
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
+from schemas.shapes import decoder
 
 _COLUMNS = (
     "l.notification, l.page, l.subject, l.update_id, l.subscriber, l.channel, l.shard, l.state, l.reason, l.worker,"
@@ -79,7 +80,7 @@ class StoredQueue:
         rows = self._rows.query("select notice from notices where update_id = ?", (entry.update,))
         if not rows:
             raise LookupError("there is no such notice")
-        return self._notices.put(entry.update, msgspec.json.decode(rows[0][0], type=Notice))
+        return self._notices.put(entry.update, decoder(Notice).decode(rows[0][0]))
 
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
         found = self._entries(_OF_SUBJECT, (page, subject, _cursor(after), limit + 1))

@@ -14,10 +14,10 @@ from consumers.reliability.uptime import (
     CellHistory,
     Lost,
 )
+from schemas.shapes import decoder
 from schemas.topics import PAGES, partition_of
 from streams.domain.state import State
 from streams.runtime.partition_state import decoded
-from streams.runtime.rows import decoder
 from streams.runtime.state_store import StateStore
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from consumers.reliability.past import Query
+from schemas.shapes import decoder
 from schemas.topics import PAGES as PAGES_TOPIC
 from schemas.topics import partition_of
 from streams.domain.alarms import UNROUTED, UnroutedAlarm
 from streams.domain.pages import PAGES
 from streams.runtime.partition_state import decoded
-from streams.runtime.rows import decoder
 from streams.runtime.state_store import StateStore
 
 _SPEC = next(spec for spec in PAGES.tables if spec.name == UNROUTED)

@@ -86,7 +86,9 @@ class Broker:
 
     def _format(self) -> None:
         cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        command = java(self._libs, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        # One word: an id may begin with a dash, and as a word of its own it would be read as an option.
+        settings = [f"--cluster-id={cluster}", f"--config={self._properties}"]
+        command = java(self._libs, "kafka.tools.StorageTool", "format", *settings)
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self._folder)
         if done.returncode:
             raise PartFailedError(f"the storage tool failed:\n{done.stdout}{done.stderr}")

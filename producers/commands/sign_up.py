@@ -19,6 +19,7 @@ from producers.commands.deps import Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
 from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive
+from schemas.shapes import decoder
 from streams.keys.vault import ErasedError, Vault
 from streams.runtime.links import Ticket
 from streams.runtime.problems import ProblemError, not_found
@@ -147,7 +148,7 @@ class SignUps:
             plain = await _unlocked(self._vault.open, data.subscriber, data.address)
         except ErasedError:
             raise _gone("This subscriber was erased.") from None
-        known = msgspec.json.decode(plain, type=Sealed)
+        known = decoder(Sealed).decode(plain)
         said = (data.channel, known.address, data.filter, data.confirmed)
         if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed):
             raise used_otherwise()

@@ -2,9 +2,9 @@
 
 import json
 
-import msgspec
+from schemas.shapes import decoder
 
-_strict = msgspec.json.Decoder().decode
+_strict = decoder(object).decode
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's errors and UnicodeDecodeError are ValueErrors
 
 

@@ -15,6 +15,7 @@ from fastavro import parse_schema, reader, schemaless_reader, schemaless_writer
 from fastavro.write import Writer
 
 from schemas import codec, topics
+from schemas.shapes import learn
 from streams.log.chain import GENESIS, link
 from streams.log.port import EventLog, LogError, Record, Stored, TopicPartition
 from streams.log.union import Branches
@@ -52,6 +53,9 @@ class Line(msgspec.Struct, frozen=True):
     def place(self) -> str:
         """Where the record lay, for messages to people."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+learn(Line)
 
 
 class Imported(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from schemas import codec
 from schemas.codec import Schema, UnknownSchemaError
+from schemas.shapes import decoder
 from schemas.wire import Framing, RegistryFraming, Writer
 from streams.log.port import LogError, LogUnavailableError
 
@@ -138,7 +139,7 @@ class SchemaRegistry:
         )
         try:
             body: bytes = retrying(self._once, client, method, path, document)
-            return msgspec.json.decode(body, type=answer)
+            return decoder(answer).decode(body)
         except (httpx.TransportError, _BusyError) as error:
             raise LogUnavailableError(f"the schema registry {self._url} does not answer: {error!r}") from error
         except msgspec.DecodeError as error:
@@ -171,14 +172,14 @@ def registered(url: str, *, timeout: timedelta = timedelta(seconds=30)) -> Frami
 
 def _problem(body: bytes) -> _Problem:
     try:
-        return msgspec.json.decode(body, type=_Problem)
+        return decoder(_Problem).decode(body)
     except msgspec.DecodeError:
         return _Problem()
 
 
 def _writer(found: _Described, number: int) -> Writer:
     try:
-        document = msgspec.json.decode(found.schema, type=dict[str, Any])
+        document = decoder(dict[str, Any]).decode(found.schema)
         namespace, _, name = _full_name(document).rpartition(".")
         if found.schema_type == "AVRO" and namespace == codec.NAMESPACE:
             return Writer(codec.fingerprint_of(document), name)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from schemas.shapes import decoder
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
 from streams.log.sqlite import SqliteEventLog
-from streams.runtime.rows import decoder
 from streams.runtime.stage import FoldStage
 
 

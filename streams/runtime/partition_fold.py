@@ -245,6 +245,8 @@ class PartitionFold:
     ) -> tuple[list[Record], int]:
         """Return what is emitted, and the offset behind the last message that was folded."""
         events = {message.offset: self._event(place, message) for message in messages if self._wants(place, message)}
+        if events and self.processor.begins is not None:
+            self.processor.begins()
         self._prepare(state, place, events)
         emitted: list[Record] = []
         for message in messages:

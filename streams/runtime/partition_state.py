@@ -4,7 +4,6 @@ Whoever doubts it throws it away whole and makes another from the store: nothing
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from heapq import nsmallest
 from operator import attrgetter
 from threading import Lock
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.events import AnyEvent, Micros, TimerFired
+from schemas.shapes import decoder
 from streams.domain.processor import Processor
 from streams.domain.state import MemoryTable, TableSpec
 from streams.runtime.emissions import Silences
@@ -34,7 +34,7 @@ class Due(NamedTuple):
 
 def decoded(spec: TableSpec, value: bytes) -> Any:
     """Return the value of a row as the store gives it."""
-    return _decoder(spec.value).decode(value)
+    return decoder(spec.value).decode(value)
 
 
 def member(page: str, key: str) -> str:
@@ -46,11 +46,6 @@ def page_and_key(name: str) -> tuple[str, str]:
     """Return the page and key of a member of a ranking; page ids hold no slash, keys may."""
     page, _, key = name.partition("/")
     return page, key
-
-
-@cache
-def _decoder(value: Any) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(value)
 
 
 class RankedTable(MemoryTable[Any]):

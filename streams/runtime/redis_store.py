@@ -20,10 +20,11 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from schemas.events import Micros
+from schemas.shapes import decoder
 from streams.log.port import TopicPartition
 from streams.runtime import redis_store_scripts as scripts
 from streams.runtime.redis_hints import RedisHints, encoded
-from streams.runtime.state_store import Changes, HalfLostError, Held, Listener, Row, StoreUnavailableError, Wish
+from streams.runtime.state_store import Changes, HalfLostError, Held, Listener, Row, StoreUnavailableError
 
 T = TypeVar("T")
 _SETTINGS = {
@@ -37,7 +38,7 @@ _FETCHED = 1_000
 _SCANNED_FROM = 5_000
 """Rows of a page from which on they are not read with one command."""
 _OPTIMISM = 2
-_decode_wish = msgspec.json.Decoder(Wish).decode
+_decode_wish = decoder(tuple[str, str]).decode  # a Wish
 
 
 class RedisStateStore:

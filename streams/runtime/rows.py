@@ -3,12 +3,12 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 import msgspec
 
 from schemas.events import Micros
+from schemas.shapes import decoder
 from streams.domain.processor import Processor
 from streams.domain.state import MemoryTable, TableSpec
 
@@ -21,12 +21,6 @@ _SMALL = 20_000
 
 class CorruptStateError(RuntimeError):
     """A row of a projection cannot be read; a replay makes it anew."""
-
-
-@cache
-def decoder(value: Any) -> "msgspec.json.Decoder[Any]":
-    """Return the decoder of a table's values."""
-    return msgspec.json.Decoder(value)
 
 
 def load(connection: sqlite3.Connection, processor: Processor) -> dict[str, MemoryTable[Any]]:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -94,6 +95,14 @@ def test_a_kafka_in_the_foreground_is_the_same_cluster_after_a_restart(tmp_path:
         clusters.append((tmp_path / "data" / "data" / "meta.properties").read_text("utf-8"))
         assert end(process, signal.SIGTERM) == 0
     assert clusters[0] == clusters[1]
+
+
+@pytest.mark.kafka
+def test_a_cluster_id_that_begins_with_a_dash_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.kafka.broker.uuid4", lambda: UUID(bytes=b"\xfb" * 16))
+    with new_broker(tmp_path) as broker:
+        assert broker.servers
+    assert "cluster.id=-" in (tmp_path / "data" / "meta.properties").read_text("utf-8")
 
 
 @pytest.mark.kafka

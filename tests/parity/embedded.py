@@ -8,11 +8,11 @@ from typing import NamedTuple
 from consumers.delivery.queue import Entry
 from consumers.delivery.subscribers import Subscriber
 from schemas.events import Micros
+from schemas.shapes import decoder
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
 from streams.domain.model import PageView
 from streams.log.port import Stored
 from streams.runtime.clock import Clock
-from streams.runtime.rows import decoder
 from tests.parity.telling import Said
 from tocsin.backend import Backend
 

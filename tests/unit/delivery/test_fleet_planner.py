@@ -213,5 +213,23 @@ def test_it_asks_the_log_how_far_subscriptions_and_pages_reach(world: World) -> 
 
     audience = FollowedAudience(ends)
     audience.attach(world.follower)
-    with audience.as_of_now():
-        assert sorted(asked) == sorted((SUBSCRIPTIONS.name, PAGES.name))
+    audience.catch_up()
+    assert sorted(asked) == sorted((SUBSCRIPTIONS.name, PAGES.name))
+
+
+def test_a_batch_of_notices_asks_once_and_before_it_is_folded(world: World) -> None:
+    world.subscribe(ANN)
+    notices = [notice_of(OPENING, f"outage-{number}", NOON) for number in range(20)]
+    for notice in notices:
+        world.publish(notice)
+    asked = 0
+    before = world.audience.catch_up
+
+    def counted() -> None:
+        nonlocal asked
+        asked += 1
+        before()
+
+    world.work(replace(world.planner(), begins=counted))
+    assert 1 <= asked <= NOTIFICATIONS.partitions
+    assert all(world.told(notice.update) == [ANN] for notice in notices)
