@@ -134,7 +134,8 @@ def _encoder(kind: type[EventData]) -> Callable[[AnyEvent], bytes] | None:
 def _decoder(fingerprint: bytes) -> Callable[[bytes], AnyEvent] | None:
     """Return the compiled decoder of the newest schemas; records of older ones are resolved by fastavro."""
     schema = schema_of(fingerprint)
-    if schema is not current()[schema.type]:
+    # By fingerprint: threads that come first at the same moment may each have made schemas of their own.
+    if fingerprint != current()[schema.type].fingerprint:
         return None
     try:
         return compiled.decoder(schema.document, schema.type)
@@ -148,7 +149,7 @@ def decode_record(fingerprint: bytes, body: bytes) -> dict[str, Any]:
     reader = current()[writer.type]
     source = BytesIO(body)
     try:
-        record = schemaless_reader(source, writer.parsed, None if writer is reader else reader.parsed)
+        record = schemaless_reader(source, writer.parsed, None if fingerprint == reader.fingerprint else reader.parsed)
     except Exception as error:  # fastavro raises whatever the damaged bytes lead to
         raise MalformedRecordError(f"not a {writer.type.__name__}: {error!r}") from error
     if source.tell() != len(body):
