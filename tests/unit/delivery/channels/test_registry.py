@@ -11,6 +11,8 @@ from consumers.delivery.channels.registry import CHANNEL_OF_NAME, CHANNELS, Chan
 from consumers.delivery.channels.webhook import WebhookSettings
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import SmtpServer
+from consumers.delivery.settings import ChannelSettings, keys_of, read
+from tocsin.config.table import described
 
 EXAMPLES: dict[str, Any] = {
     "email": {"via": "smtp://127.0.0.1:2525", "from": "Acme Status <status@acme.example>"},
@@ -19,7 +21,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def made(kind: ChannelKind) -> Channel:
-    return kind.factory(msgspec.convert(EXAMPLES[kind.name], kind.settings), ChannelContext())
+    return kind.factory(read(kind.settings, EXAMPLES[kind.name]), ChannelContext())
 
 
 def test_names_are_unique_and_each_has_an_example() -> None:
@@ -41,9 +43,16 @@ async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
 
 
 @pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
+def test_every_setting_says_what_it_must_be(kind: ChannelKind) -> None:
+    for key in keys_of(kind.settings).values():
+        assert described(key.annotation).text != "a mapping of keys"
+        assert key.purpose.endswith(".")
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
 def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
     with pytest.raises(msgspec.ValidationError, match="colour"):
-        msgspec.convert(EXAMPLES[kind.name] | {"colour": "red"}, kind.settings)
+        read(kind.settings, EXAMPLES[kind.name] | {"colour": "red"})
 
 
 @pytest.mark.parametrize(
@@ -60,9 +69,9 @@ def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
         (WebhookSettings, {"allow_networks": ["internal"]}),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: type[msgspec.Struct], given: dict[str, Any]) -> None:
+def test_settings_that_cannot_work_are_refused(settings: type[ChannelSettings], given: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError) as refused:
-        msgspec.convert(given, settings)
+        read(settings, given)
     assert "pw" not in str(refused.value)
 
 
