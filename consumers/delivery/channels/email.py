@@ -7,7 +7,7 @@ from typing import Annotated
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from consumers.delivery.channel import AddressError, Capabilities, Message
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import Outcome, Rejected, Scope
@@ -77,7 +77,7 @@ class EmailChannel:
             address_field="email",
             address_hint="you@example.com",
             idempotent=settings.resend_in_doubt,
-            confirm_by="link",
+            confirm_by=ConfirmBy.LINK,
             # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
             claim=min(8 * settings.connections, 1000),
         )

@@ -19,7 +19,7 @@ import httpx
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from consumers.delivery.channel import AddressError, Capabilities, Message
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.classify import classify_http
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard, RefusedAddressError
@@ -71,7 +71,7 @@ class WebhookChannel:
         address_field="webhook",
         address_hint="https://example.com/hooks/status",
         idempotent=True,
-        confirm_by="challenge",
+        confirm_by=ConfirmBy.CHALLENGE,
         claim=CONNECTIONS,
     )
 

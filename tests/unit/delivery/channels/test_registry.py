@@ -1,11 +1,12 @@
 """Every channel in the registry describes itself, and its settings refuse what cannot work."""
 
+import inspect
 from typing import Any
 
 import msgspec
 import pytest
 
-from consumers.delivery.channel import AddressError, Channel
+from consumers.delivery.channel import AddressError, Channel, ConfirmBy
 from consumers.delivery.channels.email import EmailSettings
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME, CHANNELS, ChannelKind
 from consumers.delivery.channels.webhook import WebhookSettings
@@ -33,8 +34,12 @@ async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
     channel = made(kind)
     described = channel.capabilities
     assert described.name == kind.name
-    assert described.confirm_by in {"link", "challenge"}
+    assert described.confirm_by in ConfirmBy
     assert 1 <= described.claim <= 1000
+    assert hasattr(channel, "send_all") == (described.batch > 1)
+    assert described.threads == (".earlier" in inspect.getsource(inspect.getmodule(type(channel)) or type(channel))), (
+        "what is not declared is not filled"
+    )
     assert channel.validate(described.address_hint) == described.address_hint
     assert described.address_hint not in channel.mask(described.address_hint)
     with pytest.raises(AddressError):
