@@ -31,7 +31,9 @@ def test_a_setting_is_documented_as_it_is(setting: Setting) -> None:
 def test_nothing_else_is_documented() -> None:
     of_channels = [setting.key for setting in settings() if is_of_channel(setting)]
     others = [setting.key for setting in settings() if not is_of_channel(setting)]
-    assert others + of_channels == DOCUMENTED
+    documented = [key for key in DOCUMENTED if key.startswith("channels.")]
+    assert [key for key in DOCUMENTED if key not in documented] == others
+    assert sorted(documented) == sorted(of_channels)
 
 
 @pytest.mark.parametrize("setting", settings(), ids=key_of)

@@ -13,12 +13,8 @@ from consumers.delivery.channels.webhook import WebhookSettings
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import SmtpServer
 from consumers.delivery.settings import ChannelSettings, keys_of, read
+from tests.unit.delivery.channels.examples import EXAMPLES
 from tocsin.config.table import described
-
-EXAMPLES: dict[str, Any] = {
-    "email": {"via": "smtp://127.0.0.1:2525", "from": "Acme Status <status@acme.example>"},
-    "webhook": {},
-}
 
 
 def made(kind: ChannelKind) -> Channel:
@@ -26,7 +22,8 @@ def made(kind: ChannelKind) -> Channel:
 
 
 def test_names_are_unique_and_each_has_an_example() -> None:
-    assert list(CHANNEL_OF_NAME) == [kind.name for kind in CHANNELS] == list(EXAMPLES)
+    assert list(CHANNEL_OF_NAME) == [kind.name for kind in CHANNELS]
+    assert set(CHANNEL_OF_NAME) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
