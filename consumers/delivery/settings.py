@@ -8,7 +8,7 @@ knows no channel and no file.
         puffs: Annotated[int, setting("a whole number from 1 to 9", "How many clouds a message gets.", ge=1, le=9)] = 3
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -69,6 +69,13 @@ class ChannelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for meta, value in _checked(field.type, getattr(self, field.name)):
                 if not passes(meta, value):
                     raise ValueError(f"{field.encode_name}: expected {meta.title}")
+
+    def receipts(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what receipts of the provider are checked with, by the kind of receipt: secrets, as text.
+
+        A kind that is not named here is not listened to. What the keys mean is the kind's (``producers/receipts``).
+        """
+        return {}
 
 
 def passes(meta: msgspec.Meta, value: object) -> bool:
