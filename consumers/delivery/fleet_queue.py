@@ -7,12 +7,13 @@ from typing import NamedTuple, Protocol
 
 from consumers.delivery import ledger_processor as ledger
 from consumers.delivery.ledger_processor import LEDGER, NOTICES, THREADS
-from consumers.delivery.ledger_rules import LEFT, TAKEN, Item, Thread, thread_key
+from consumers.delivery.ledger_rules import EMPTY, LEFT, TAKEN, Item, Thread, subscriber_of, thread_key
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
-from schemas.topics import partition_of
+from schemas.topics import partition_of, shard_of
 from schemas.vocabulary import NotificationState as State
 from streams.domain.state import TableSpec
+from streams.runtime.notified import Notified
 from streams.runtime.partition_state import decoded, page_and_key
 from streams.runtime.state_store import Row
 
@@ -93,6 +94,21 @@ class FleetQueue:
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
         return tuple(item.reason for item in older if item.state in TAKEN and item.reason)
+
+    def known(self, page: str, notifications: Sequence[str]) -> dict[str, Notified]:
+        places: dict[int, list[str]] = defaultdict(list)
+        for one in notifications:
+            places[partition_of(f"{page}/{shard_of(subscriber_of(one))}", self._partitions)].append(one)
+        found: dict[str, Notified] = {}
+        for partition, some in places.items():
+            rows: dict[str, Row] = {one: (THREADS, page, thread_key(one)) for one in some}
+            values = self._store.fetch(LEDGER.name, partition, list(dict.fromkeys(rows.values())))
+            for one, row in rows.items():
+                thread: Thread = decoded(_SPECS[THREADS], values[row]) if row in values else EMPTY
+                item = next((item for item in thread.planned if item.notification == one), None)
+                if item is not None:
+                    found[one] = Notified(thread.subscriber, thread.channel, thread.shard, item.state)
+        return found
 
     def due_at(self, channel: str) -> Micros | None:
         return min((score for score, _ in self._heads(channel)), default=None)

@@ -3,12 +3,13 @@
 Reads only. What is taken is claimed on the log, and the ledger follows the log. ``tests/contract/queue`` is its other half.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from schemas.events import Micros, Notice
+from streams.runtime.notified import Notified
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +100,9 @@ class DeliveryQueue(Protocol):
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         """Return the receipts of what was sent of the subject to the endpoint before, oldest first; most have none."""
+
+    def known(self, page: str, notifications: Sequence[str]) -> Mapping[str, Notified]:
+        """Return those of some notifications of a page that were planned, by id; whatever the ids look like."""
 
     def due_at(self, channel: str) -> Micros | None:
         """Return when the next notification of a channel may be sent, None where nothing waits."""

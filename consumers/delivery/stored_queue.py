@@ -10,6 +10,8 @@ from consumers.delivery.ledger_rules import LEFT, TAKEN
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.shapes import decoder
+from schemas.vocabulary import NotificationState
+from streams.runtime.notified import Notified
 
 _COLUMNS = (
     "l.notification, l.page, l.subject, l.update_id, l.subscriber, l.channel, l.shard, l.state, l.reason, l.worker,"
@@ -29,6 +31,8 @@ where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
 _OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
 _EARLIER = """select reason from ledger where subject = ? and subscriber = ? and seq < ? and reason <> ''
 and state in (select value from json_each(?)) order by seq"""
+_KNOWN = """select notification, subscriber, channel, shard, state from ledger
+where notification in (select value from json_each(?)) and page = ?"""
 _FIRST = f"""select {{}} from ledger l indexed by ledger_queue where l.channel = ? and l.due < ?
 and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 1"""
 _OF_SUBJECT = (
@@ -74,6 +78,12 @@ class StoredQueue:
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = (entry.subject, entry.subscriber, entry.seq, _TAKEN)
         return tuple(row[0] for row in self._rows.query(_EARLIER, older))
+
+    def known(self, page: str, notifications: Sequence[str]) -> dict[str, Notified]:
+        rows = self._rows.query(_KNOWN, (msgspec.json.encode(notifications).decode(), page))
+        return {
+            one: Notified(whose, channel, shard, NotificationState(state)) for one, whose, channel, shard, state in rows
+        }
 
     def due_at(self, channel: str) -> Micros | None:
         return self._first("l.due", channel)

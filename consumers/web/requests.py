@@ -10,6 +10,7 @@ _CLASSES = (
     ("/api/", "api"),
     ("/ingest/", "ingest"),
     ("/v2/enqueue", "ingest"),
+    ("/receipts/", "receipts"),
     ("/static/", "static"),
     ("/events/stream", "stream"),
     ("/feed.", "feed"),

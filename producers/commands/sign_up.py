@@ -23,7 +23,7 @@ from schemas.shapes import decoder
 from streams.keys.vault import ErasedError, Vault
 from streams.runtime.links import Ticket
 from streams.runtime.problems import ProblemError, invalid, not_found
-from streams.runtime.signup import confirmation
+from streams.runtime.signup import confirmation, departure_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class SignUps:
         """Return whether the subscription was confirmed before; raises ProblemError 410 where it cannot be any more."""
         standing = await self._desk.standing(page, subscriber)
         ended = standing is Standing.ENDED or not await self._has_key(subscriber)
-        if ended or await self._desk.find(_left_id(page, subscriber)):
+        if ended or await self._desk.find(departure_id(page, subscriber)):
             raise _gone("This subscription has ended. Please sign up again.")
         if standing is Standing.REPLACED or await self._is_replaced(page, subscriber):
             raise _gone("Another sign-up of the same address was confirmed instead of this one.")
@@ -108,7 +108,8 @@ class SignUps:
         """Remove a subscriber at its own wish; doing it again does no harm."""
         page, subscriber = ticket.page, ticket.subscriber
         removed = SubscriberRemoved(subscriber, "unsubscribed")
-        await self._desk.publish([self._event(_left_id(page, subscriber), page, f"subscriber:{subscriber}", removed)])
+        identifier = departure_id(page, subscriber)
+        await self._desk.publish([self._event(identifier, page, f"subscriber:{subscriber}", removed)])
 
     async def erase(self, page: str, subscriber: str, actor: str) -> None:
         """Erase a person: this subscriber and all others of the same address. Raises ProblemError 404."""
@@ -216,7 +217,3 @@ def _new_secret() -> str:
 
 def _added_id(wish: Wish) -> str:
     return derive("subscribe", wish.page, wish.subscriber)
-
-
-def _left_id(page: str, subscriber: str) -> str:
-    return derive("unsubscribe", page, subscriber)

@@ -54,6 +54,13 @@ class Metrics:
             ["channel", "state"],
             registry=registry,
         )
+        self.receipts = Counter(
+            "tocsin_receipts",
+            "What providers said about notifications afterwards, by provider and by what became of it:"
+            " recorded, repeated (it was known), unknown (no notification of ours) or refused (not signed, or no receipt).",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self.unsent = Gauge(
             "tocsin_notifications_waiting",
             "Notifications that are planned and not sent yet.",

@@ -1,4 +1,4 @@
-"""What a confirmed sign-up brings about, whichever way it was confirmed."""
+"""What a confirmed sign-up brings about, and what its end is called, whichever way it was confirmed or ended."""
 
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros
@@ -21,3 +21,8 @@ def confirmation(vault: Vault, page: str, subscriber: str, now: Micros) -> list[
         identifier = derive("replace", page, other, subscriber)
         events.append(Event(identifier, page, now, now, actor, None, None, False, removed))
     return events
+
+
+def departure_id(page: str, subscriber: str) -> str:
+    """Return the id of the event that a subscriber left at its own wish: it leaves once, whoever brings the news."""
+    return derive("unsubscribe", page, subscriber)

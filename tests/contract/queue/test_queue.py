@@ -5,6 +5,7 @@ import pytest
 from consumers.delivery.queue import Holding, Overtaken, Share
 from schemas.topics import NOTIFICATIONS, SHARDS, shard_of
 from schemas.vocabulary import NotificationState as State
+from streams.runtime.notified import Notified
 from tests.contract.queue.town import ANN, BEN, EVE, MAIL, PAGE, Town, ids, told
 
 MANY = 600
@@ -172,6 +173,30 @@ def test_what_was_sent_and_then_failed_is_not_gone_on_with(town: Town) -> None:
     town.plan("u3", ANN)
     [entry] = town.queue.next(MAIL, town.now, 10)
     assert town.queue.earlier(entry) == ("u1",)
+
+
+def test_notifications_are_known_by_their_ids(town: Town) -> None:
+    town.plan("u1", ANN, BEN)
+    town.plan("u2", ANN, channel="webhook", subject="other")
+    town.plan("u1", EVE, page="elsewhere")
+    town.claim(told("u1", ANN))
+    town.end(told("u1", ANN), State.SENT)
+    asked = [
+        told("u1", ANN),
+        told("u1", BEN),
+        told("u2", ANN, "other"),
+        told("u3", ANN),
+        told("u1", EVE),
+        "",
+        "x",
+        "ä\x00",
+    ]
+    assert town.queue.known(PAGE, asked) == {
+        told("u1", ANN): Notified(ANN, MAIL, shard_of(ANN), State.SENT),
+        told("u1", BEN): Notified(BEN, MAIL, shard_of(BEN), State.PLANNED),
+        told("u2", ANN, "other"): Notified(ANN, "webhook", shard_of(ANN), State.PLANNED),
+    }
+    assert town.queue.known(PAGE, []) == {}
 
 
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:
