@@ -12,9 +12,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from consumers.delivery.channel import AddressError, Message
-from consumers.delivery.channels.webhook import ANSWER_LIMIT, WebhookChannel, new_secret
+from consumers.delivery.channels.webhook import WebhookChannel, new_secret
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard, Resolve, resolve
+from consumers.delivery.net.post import ANSWER_LIMIT
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from schemas.vocabulary import Kind
 from tests.fakes.webhook import FakeWebhookReceiver, Flood, Hang, Reply, Reset
