@@ -30,6 +30,7 @@ class Message(msgspec.Struct, frozen=True):
     ``earlier`` are the receipts (``Sent.receipt``) of what was sent to this endpoint about the same subject before,
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
     was sent without a receipt, failed afterwards or is in doubt is not among them.
+    ``in_doubt`` says that an attempt under this id may have arrived: a provider that calls this one a repetition has it.
     """
 
     notification: str
@@ -41,6 +42,7 @@ class Message(msgspec.Struct, frozen=True):
     over: bool = False
     drill: bool = False
     earlier: tuple[str, ...] = ()
+    in_doubt: bool = False
 
 
 class ConfirmBy(StrEnum):

@@ -138,6 +138,7 @@ class Dispatch:
             else "",
             over=late,
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
+            in_doubt=entry.state == NotificationState.IN_DOUBT,
         )
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:

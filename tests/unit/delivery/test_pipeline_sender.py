@@ -162,6 +162,17 @@ async def test_a_webhook_in_doubt_is_sent_again_under_the_same_id(hooks: Pipelin
         assert [state for _, state in hooks.states()] == [expected]
         hooks.now += MINUTE
     assert len({message.notification for message in hooks.channel.attempts}) == 1
+    assert [message.in_doubt for message in hooks.channel.attempts] == [False, True, True]
+
+
+async def test_what_was_certainly_not_sent_is_not_in_doubt_at_the_next_attempt(hooks: Pipeline) -> None:
+    hooks.subscribe("http://hook.example")
+    hooks.channel.script(BUSY)
+    hooks.publish()
+    await hooks.deliver()
+    hooks.now += MINUTE
+    await hooks.deliver()
+    assert [message.in_doubt for message in hooks.channel.attempts] == [False, False]
 
 
 async def test_and_held_after_a_few_times(hooks: Pipeline) -> None:
