@@ -14,7 +14,8 @@ from streams.log.port import LogUnavailableError, Record, record_of
 from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.memory_store import MemoryStateStore
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import StoreUnavailableError
 from tests.fakes.fleet import NotedDepartures
 
@@ -72,7 +73,7 @@ async def test_an_instance_with_news_on_their_way_counts_as_unknown() -> None:
     assert world.known("a", "b") == {"b"}
     partition = partition_of(instance_key("acme", "prom", "a"), ALERTS.partitions)
     behind = world.log.end(ALERTS.name)[partition]
-    world.departures.land("of another intake", {instance_key("acme", "prom", "a"): behind})
+    world.departures.land({"of another intake": {instance_key("acme", "prom", "a"): behind}})
     assert world.known("a", "b") == {"b"}, "it lies on the log, behind what is folded"
     world.log.append([record_of(firing_again("a"))])
     world.fold()
