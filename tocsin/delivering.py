@@ -17,7 +17,6 @@ from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tocsin.backend import Backend
 from tocsin.config import Config
-from tocsin.config.channels import channel_settings
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 20.0
@@ -27,10 +26,7 @@ _PAUSE_SECONDS = 1.0
 def make_channels(config: Config) -> dict[str, Channel]:
     """Return the channels that the configuration switches on, by name."""
     context = ChannelContext()
-    return {
-        name: CHANNEL_OF_NAME[name].factory(settings, context)
-        for name, settings in channel_settings(config.channels).items()
-    }
+    return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
 
 
 class Delivering:

@@ -3,8 +3,10 @@
 It wires what both engines have in common and opens nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from consumers.delivery.channel import Channel, ConfirmBy
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
 from consumers.delivery.subscribers import SubscriberBook
@@ -18,6 +20,7 @@ from consumers.web.public import recipes
 from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
+from producers.commands.deps import Door
 from streams.runtime.access import Access, Operator, Role, digest
 from streams.runtime.clock import Clock
 from streams.runtime.metrics import Metrics
@@ -59,6 +62,14 @@ def sources_of(config: Config) -> SourceTokens:
             for source in config.sources
         )
     )
+
+
+def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
+    """Return the channels as sign-ups meet them."""
+    return {
+        name: Door(channel.validate, by_operator=channel.capabilities.confirm_by is ConfirmBy.OPERATOR)
+        for name, channel in channels.items()
+    }
 
 
 def web_of(

@@ -40,7 +40,7 @@ from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels
-from tocsin.faces import Reading, access_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application
 from tocsin.listening import StartError, bind, web_server
@@ -167,6 +167,7 @@ class Server:
             links=self._links,
             clock=backend.clock,
             find=self._find,
+            doors=doors_of(self._channels),
         )
 
     def _find(self, event_id: str) -> AnyEvent | None:

@@ -1,5 +1,7 @@
 """What a channel is: it describes itself, validates an address, and sends one rendered notice."""
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -25,6 +27,9 @@ class Message(msgspec.Struct, frozen=True):
     ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes.
     A confirmation without a ``confirm_url`` tells a known address that it is subscribed already. ``over`` says that the
     opening was never sent to this endpoint: one note tells that it happened and is over. ``drill`` marks a rehearsal.
+    ``earlier`` are the receipts (``Sent.receipt``) of what was sent to this endpoint about the same subject before,
+    oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
+    was sent without a receipt, failed afterwards or is in doubt is not among them.
     """
 
     notification: str
@@ -35,13 +40,28 @@ class Message(msgspec.Struct, frozen=True):
     token: str = ""
     over: bool = False
     drill: bool = False
+    earlier: tuple[str, ...] = ()
+
+
+class ConfirmBy(StrEnum):
+    """How an endpoint becomes active after a sign-up.
+
+    ``link``: its owner is sent a link and follows it. ``challenge``: it echoes a token when it is asked. ``operator``:
+    neither can be asked of it (a feed, a shared room, a paging service), so only an operator may add it, as confirmed.
+    """
+
+    LINK = "link"
+    CHALLENGE = "challenge"
+    OPERATOR = "operator"
 
 
 class Capabilities(msgspec.Struct, frozen=True):
     """What a channel can do; the form, the validation and the docs follow it.
 
     ``idempotent`` says that sending a message a second time under the same notification id does no harm, so that a
-    message in doubt is sent again. ``claim`` is the most notifications that one claim should take.
+    message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
+    ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
+    ``BatchChannel.send_all`` takes; a channel without it has 1.
     """
 
     name: str
@@ -49,8 +69,10 @@ class Capabilities(msgspec.Struct, frozen=True):
     address_field: str
     address_hint: str
     idempotent: bool
-    confirm_by: str
+    confirm_by: ConfirmBy
     claim: int
+    threads: bool = False
+    batch: int = 1
 
 
 class Channel(Protocol):
@@ -69,3 +91,16 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
+
+
+class BatchChannel(Channel, Protocol):
+    """A channel whose provider takes many messages with one request; ``capabilities.batch`` is more than 1."""
+
+    async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Try each once, within a bounded time that does not grow with their number. Never raises, like ``send``.
+
+        Takes 1 to ``capabilities.batch`` messages of any notices. Returns one outcome for each, in their order. What a
+        provider says of the request as a whole is the outcome of each: a request that left and was not answered puts all
+        in doubt, so whoever calls chooses how many share that fate. A request that is refused because of one message
+        rejects that one for its own reason; the others are ``Retry``, or tried apart before this returns.
+        """

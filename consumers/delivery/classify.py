@@ -1,8 +1,9 @@
 """What a provider's answer means: one table for every HTTP status, one for SMTP replies. It does no I/O.
 
 Whoever asks gets an ``Outcome`` and obeys it; no channel reads a status on its own. The scope of a refusal of access
-(401, 402, 403, 407) depends on whose server answered: at a provider it condemns our account and so the channel, at a
-subscriber's own server only this message, because no stranger may stop a channel for everybody.
+(401, 402, 403, 407), and of nobody being there (404, 405, 410, redirects), depends on whose address it is: at a provider's
+one address for all they condemn our account or settings and so the channel; at a subscriber's own server only this message,
+or this recipient, because no stranger may stop a channel for everybody.
 """
 
 import re
@@ -61,11 +62,17 @@ HTTP_MEANING: dict[int, Meaning] = {
 
 
 def classify_http(
-    status: int, *, now: datetime, retry_after: str | None = None, access: Scope = Scope.CHANNEL
+    status: int,
+    *,
+    now: datetime,
+    retry_after: str | None = None,
+    access: Scope = Scope.CHANNEL,
+    address: Scope = Scope.RECIPIENT,
 ) -> Outcome:
     """Return what an HTTP answer means; a status outside 100..599 counts as in doubt.
 
-    ``retry_after`` is the header as it came, ``access`` the scope of 401, 402, 403 and 407.
+    ``retry_after`` is the header as it came, ``access`` the scope of 401, 402, 403 and 407,
+    ``address`` that of 404, 405, 410 and redirects: a channel whose provider has one address for all passes ``CHANNEL``.
     """
     reason = f"answered {status}"
     match HTTP_MEANING.get(status):
@@ -76,7 +83,7 @@ def classify_http(
         case Meaning.MESSAGE:
             return Rejected(Scope.MESSAGE, reason)
         case Meaning.RECIPIENT:
-            return Rejected(Scope.RECIPIENT, reason)
+            return Rejected(address, reason)
         case Meaning.ACCESS:
             return Rejected(access, reason)
         case None:

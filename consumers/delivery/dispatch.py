@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from consumers.delivery.channel import Channel, Endpoint, Message
+from consumers.delivery.channel import Channel, ConfirmBy, Endpoint, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
@@ -23,7 +23,6 @@ from streams.runtime.links import Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
-_CHALLENGED = "webhook"
 LAPSED = "the sender's lease ran out before it was sent"
 
 
@@ -85,7 +84,7 @@ class Dispatch:
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            message = self._message(entry, notice)
+            message = self._message(channel, entry, notice)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -95,7 +94,7 @@ class Dispatch:
         if not may_send():
             return given_back(LAPSED, self._clock())
         ended = self._conclude(channel, entry, await self._attempt(channel, message), planned_at, random, refusals)
-        return msgspec.structs.replace(ended, events=self._followers(entry, notice, ended, self._clock()))
+        return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
 
     def _conclude(
         self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
@@ -116,7 +115,7 @@ class Dispatch:
         except Exception as error:  # a channel promises not to raise; if it does, bytes may have left
             return InDoubt(f"the channel failed: {type(error).__name__}")
 
-    def _message(self, entry: Entry, notice: Notice) -> Message | Conclusion:
+    def _message(self, channel: Channel, entry: Entry, notice: Notice) -> Message | Conclusion:
         subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
@@ -138,14 +137,16 @@ class Dispatch:
             if notice.kind is Kind.CONFIRMATION
             else "",
             over=late,
+            earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
         )
 
-    def _followers(self, entry: Entry, notice: Notice, ended: Conclusion, now: Micros) -> tuple[AnyEvent, ...]:
+    def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
+        now = self._clock()
         if ended.condemns:
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
-        if sent and notice.kind is Kind.CONFIRMATION and entry.channel == _CHALLENGED:
+        if sent and notice.kind is Kind.CONFIRMATION and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
             return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
         return ()

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from consumers.delivery import ledger_processor as ledger
 from consumers.delivery.ledger_processor import LEDGER, NOTICES, THREADS
-from consumers.delivery.ledger_rules import LEFT, Item, Thread, thread_key
+from consumers.delivery.ledger_rules import LEFT, TAKEN, Item, Thread, thread_key
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.topics import partition_of
@@ -106,6 +106,10 @@ class FleetQueue:
     def never_left(self, entry: Entry) -> bool:
         older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
         return bool(older) and not any(item.state in LEFT for item in older)
+
+    def earlier(self, entry: Entry) -> tuple[str, ...]:
+        older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
+        return tuple(item.reason for item in older if item.state in TAKEN and item.reason)
 
     def due_at(self, channel: str) -> Micros | None:
         return min((score for score, _ in self._heads(channel)), default=None)

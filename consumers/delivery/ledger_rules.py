@@ -18,10 +18,11 @@ _DIGITS = 12
 _UPDATE = slice(_DIGITS, 2 * _DIGITS)
 _SUBSCRIBER = slice(2 * _DIGITS, None)
 _LATER = (State.DELIVERED, State.FAILED)
-_CERTAIN = (State.SENT, State.DELIVERED)
 _WAIT = (State.PLANNED, State.IN_DOUBT)
 LEFT = frozenset({State.CLAIMED, State.SENT, State.DELIVERED, State.IN_DOUBT})
 """States in which something may have left."""
+TAKEN = frozenset({State.SENT, State.DELIVERED})
+"""States in which the other side certainly took it; the reason is then the receipt that it gave, if it gave one."""
 
 
 def notification_id(subject: str, update: str, subscriber: str) -> str:
@@ -131,7 +132,13 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
     """Note how an attempt of ``worker`` ended, or what is said in the name of one who is gone."""
     if not counts(item.state, result.state, holder=worker == item.worker):
         return item
-    return replace(item, state=result.state, reason=result.reason, at=at, due=due_after(result, at))
+    reason = item.reason if keeps_receipt(item.state, result.state) else result.reason
+    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at))
+
+
+def keeps_receipt(state: State, result: State) -> bool:
+    """Return whether the receipt of what was sent stays as its reason: news of its arrival must not take its place."""
+    return state is State.SENT and result is State.DELIVERED
 
 
 def due_after(result: DeliveryResult, at: Micros) -> Micros | None:
@@ -156,11 +163,11 @@ def counts(state: State, result: State, *, holder: bool) -> bool:
         return False
     match state:
         case State.CLAIMED:
-            return holder or result in _CERTAIN
+            return holder or result in TAKEN
         case State.PLANNED:
-            return holder or result in (*_CERTAIN, State.IN_DOUBT, State.SUPERSEDED)
+            return holder or result in (*TAKEN, State.IN_DOUBT, State.SUPERSEDED)
         case State.IN_DOUBT:
-            return (holder and result is not State.SUPERSEDED) or result in (*_CERTAIN, State.IN_DOUBT)
+            return (holder and result is not State.SUPERSEDED) or result in (*TAKEN, State.IN_DOUBT)
         case State.SENT:
             return result in _LATER
         case _:

@@ -97,6 +97,9 @@ class DeliveryQueue(Protocol):
     def never_left(self, entry: Entry) -> bool:
         """Whether there were earlier messages of the subject for the endpoint and certainly none of them was sent."""
 
+    def earlier(self, entry: Entry) -> tuple[str, ...]:
+        """Return the receipts of what was sent of the subject to the endpoint before, oldest first; most have none."""
+
     def due_at(self, channel: str) -> Micros | None:
         """Return when the next notification of a channel may be sent, None where nothing waits."""
 

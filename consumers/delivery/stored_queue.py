@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from consumers.delivery.ledger import OVERTAKEN
-from consumers.delivery.ledger_rules import LEFT
+from consumers.delivery.ledger_rules import LEFT, TAKEN
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.shapes import decoder
@@ -27,11 +27,15 @@ from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
 where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
 _OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
+_EARLIER = """select reason from ledger where subject = ? and subscriber = ? and seq < ? and reason <> ''
+and state in (select value from json_each(?)) order by seq"""
 _FIRST = f"""select {{}} from ledger l indexed by ledger_queue where l.channel = ? and l.due < ?
 and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 1"""
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
+
+_TAKEN = msgspec.json.encode(sorted(TAKEN)).decode()
 
 
 class Rows(Protocol):
@@ -66,6 +70,10 @@ class StoredQueue:
     def never_left(self, entry: Entry) -> bool:
         older = {row[0] for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))}
         return bool(older) and not older & LEFT
+
+    def earlier(self, entry: Entry) -> tuple[str, ...]:
+        older = (entry.subject, entry.subscriber, entry.seq, _TAKEN)
+        return tuple(row[0] for row in self._rows.query(_EARLIER, older))
 
     def due_at(self, channel: str) -> Micros | None:
         return self._first("l.due", channel)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from consumers.delivery.channel import Capabilities, Channel, Message
+from consumers.delivery.channel import Capabilities, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import Outcome, Rejected, Scope
 from consumers.delivery.queue import Entry
 from consumers.delivery.verdicts import Conclusion, after_doubt
@@ -17,7 +17,9 @@ class SwitchedOffChannel:
     """Stands in for a channel without settings, so that a sender can take what waits for it."""
 
     def __init__(self, name: str) -> None:
-        self.capabilities = Capabilities(name, name, "", "", idempotent=False, confirm_by="", claim=_CLAIM)
+        self.capabilities = Capabilities(
+            name, name, "", "", idempotent=False, confirm_by=ConfirmBy.OPERATOR, claim=_CLAIM
+        )
 
     def validate(self, address: str) -> str:
         return address

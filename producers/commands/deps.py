@@ -1,6 +1,6 @@
 """What the command API needs of the rest, as ports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -36,8 +36,23 @@ def unsettled(_page: str, _subscriber: str) -> Standing | None:
 
 
 @dataclass(frozen=True)
+class Door:
+    """A channel as a sign-up meets it.
+
+    ``canonical`` returns an address in its one form, without I/O; it raises ValueError, whose message says why and holds no
+    address. ``by_operator`` says that nobody can be asked at the address, so that only an operator may add it, as confirmed.
+    """
+
+    canonical: Callable[[str], str]
+    by_operator: bool = False
+
+
+@dataclass(frozen=True)
 class CommandDeps:
-    """Everything that commands need. ``find`` may forget events after some days; ``standing`` then still knows."""
+    """Everything that commands need. ``find`` may forget events after some days; ``standing`` then still knows.
+
+    ``doors`` are the channels that are switched on, by name; email and webhook are taken besides, whether on or off.
+    """
 
     publisher: Publisher
     views: Views
@@ -48,3 +63,4 @@ class CommandDeps:
     find: Find
     limits: SignUpLimits = field(default_factory=SignUpLimits)
     standing: StandingOf = unsettled
+    doors: Mapping[str, Door] = field(default_factory=dict)

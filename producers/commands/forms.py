@@ -122,7 +122,7 @@ def _new_subscriber(fields: Fields) -> NewSubscriber:
 
 
 def _members(fields: Fields) -> Iterator[tuple[str, Any]]:
-    for name in ("email", "webhook", "min_impact"):
+    for name in ("email", "webhook", "channel", "address", "min_impact"):
         if value := fields.get(name, [""])[0].strip():
             yield name, value
     if kinds := fields.get("kinds"):

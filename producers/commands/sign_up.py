@@ -22,7 +22,7 @@ from schemas.ids import derive
 from schemas.shapes import decoder
 from streams.keys.vault import ErasedError, Vault
 from streams.runtime.links import Ticket
-from streams.runtime.problems import ProblemError, not_found
+from streams.runtime.problems import ProblemError, invalid, not_found
 from streams.runtime.signup import confirmation
 
 P = ParamSpec("P")
@@ -71,7 +71,12 @@ class SignUps:
         self._confirming = asyncio.Lock()
 
     async def add(self, wish: Wish) -> SignedUp:
-        """Add a subscriber; raises ProblemError 422 for a key that was used for something else."""
+        """Add a subscriber.
+
+        Raises ProblemError 400 for a channel on which an operator has to vouch and none does, 422 for a key that was
+        used for something else.
+        """
+        self._require_vouched(wish)
         before = await self._desk.find(_added_id(wish)) if wish.keyed else None
         return await self._added(wish) if before is None else await self._repeated(before, wish)
 
@@ -120,6 +125,12 @@ class SignUps:
     @property
     def _vault(self) -> Vault:
         return self._desk.deps.vault
+
+    def _require_vouched(self, wish: Wish) -> None:
+        """Refuse what nobody could ever confirm: the promise that no address is told unasked holds on every channel."""
+        door = self._desk.deps.doors.get(wish.address.channel)
+        if door is not None and door.by_operator and not (wish.confirmed and wish.operator):
+            raise invalid("confirmed", "must be true: on this channel only an operator adds subscribers")
 
     async def _added(self, wish: Wish) -> SignedUp:
         plain = Sealed(wish.address.text, _new_secret() if wish.address.channel == "webhook" else "")

@@ -58,7 +58,10 @@ class Subscribers:
         _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_optional_bearer)],
         key: Key = None,
     ) -> Response:
-        """Subscribe an address. Its owner is asked first, unless an operator vouches for it with ``confirmed``."""
+        """Subscribe an address. Its owner is asked first, unless an operator vouches for it with ``confirmed``.
+
+        On some channels nobody can be asked: there an operator has to vouch.
+        """
         operator = self._operator(request, body)
         wish = self.wish(request, page, body, operator, key)
         signed_up = await self._sign_ups.add(wish)
@@ -86,7 +89,7 @@ class Subscribers:
         Raises ProblemError 400, 404, and 429.
         """
         view = self._desk.view(page)
-        address, wanted = address_of(body), _filter(view, body)
+        address, wanted = address_of(body, self._desk.deps.doors), _filter(view, body)
         client = request.client.host if request.client else ""
         if operator is None:
             self._desk.deps.limits.require(client, address.lookup(page))

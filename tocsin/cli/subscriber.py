@@ -26,6 +26,9 @@ def add(
     desk: Desk,
     email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
     webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
+    other: Annotated[
+        str | None, typer.Option("--on", metavar="CHANNEL=ADDRESS", help="An address on any other channel.")
+    ] = None,
     cell: Annotated[
         list[str] | None,
         typer.Option("--cell", metavar="CELL", help="component[:region], once for each; absent: everything."),
@@ -38,11 +41,16 @@ def add(
     ] = False,
 ) -> None:
     """Subscribe an address. Unless ``--confirmed``, its owner is asked first."""
-    if (email is None) == (webhook is None):
-        raise typer.BadParameter("give one of --email and --webhook")
+    if [email, webhook, other].count(None) != 2:
+        raise typer.BadParameter("give one of --email, --webhook and --on")
+    channel, is_told, address = (other or "").partition("=")
+    if other and not is_told:
+        raise typer.BadParameter("expected CHANNEL=ADDRESS", param_hint="--on")
     answer = desk.post("subscribers", body={
         "email": email,
         "webhook": webhook,
+        "channel": channel or None,
+        "address": address or None,
         "cells": read_cells(cell),
         "min_impact": min_impact.value if min_impact else None,
         "kinds": [one.value for one in kind] if kind else None,

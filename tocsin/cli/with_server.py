@@ -10,7 +10,6 @@ from tocsin.cli.failures import FailedError
 from tocsin.client import ApiClient, path_of
 from tocsin.config import Config, ConfigError, load
 from tocsin.config.catalogue import desired
-from tocsin.config.channels import channel_settings
 from tocsin.listening import StartError
 from tocsin.stopping import until_stopped
 from tocsin.web_address import url_of
@@ -62,4 +61,4 @@ def _loaded(file: Path) -> Config:
 
 
 def _channels(config: Config) -> str:
-    return "".join(f" and `tocsin worker delivery {name}`" for name in channel_settings(config.channels))
+    return "".join(f" and `tocsin worker delivery {name}`" for name in config.channels)

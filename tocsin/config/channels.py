@@ -1,22 +1,70 @@
-"""From the configuration to the settings that each channel in the registry takes; secrets are unwrapped here."""
+"""Checks what stands under ``channels`` against the settings that the channel takes, value by value.
+
+msgspec stops at the first mistake and speaks of types; a file's author is told all of them, in the words of the settings.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel, SecretStr
 
-from consumers.delivery.channels.registry import CHANNELS
-from tocsin.config.models import Channels
+from consumers.delivery.settings import (
+    ChannelSettings,
+    bare,
+    convert_secret,
+    is_settings,
+    keys_of,
+    metas,
+    passes,
+    read,
+)
+from tocsin.config.problems import KeyPath
+
+Mistake: TypeAlias = tuple[str, KeyPath, object]
+"""What is wrong (``missing``, ``unknown``, ``unexpected``, or a sentence for a whole mapping), where, and the value."""
 
 
-def channel_settings(channels: Channels) -> dict[str, msgspec.Struct]:
-    """Return the settings of each channel that is switched on, by the channel's name."""
-    switched_on = {kind.name: getattr(channels, kind.name) for kind in CHANNELS}
-    return {
-        kind.name: msgspec.convert(_plain(switched_on[kind.name]), kind.settings)
-        for kind in CHANNELS
-        if switched_on[kind.name] is not None
-    }
+def settings_of(kind: type[ChannelSettings], value: object, path: KeyPath) -> ChannelSettings | list[Mistake]:
+    """Return the settings of a channel that takes this ``kind``, or all that is wrong with them."""
+    mistakes = list(_mistakes(kind, value, path))
+    if mistakes:
+        return mistakes
+    try:
+        return read(kind, value)
+    except msgspec.ValidationError as error:  # every value is right by itself, but not together
+        return [(str(error).partition(" - at `")[0], path, None)]
 
 
-def _plain(settings: BaseModel) -> dict[str, object]:
-    dumped = settings.model_dump(by_alias=True)
-    return {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in dumped.items()}
+def _mistakes(annotation: Any, value: object, path: KeyPath) -> Iterator[Mistake]:
+    kind = bare(annotation)
+    if is_settings(kind) and isinstance(value, dict):
+        yield from _mistakes_in(kind, value, path)
+    elif get_origin(kind) is tuple and isinstance(value, list):
+        inner = get_args(kind)[0]
+        found = [each for index, one in enumerate(value) for each in _mistakes(inner, one, (*path, index))]
+        yield from found or _mistake_of(annotation, value, path)
+    else:
+        yield from _mistake_of(annotation, value, path)
+
+
+def _mistakes_in(kind: type[ChannelSettings], value: dict[str, object], path: KeyPath) -> Iterator[Mistake]:
+    keys = keys_of(kind)
+    for name, key in keys.items():
+        if name in value:
+            yield from _mistakes(key.annotation, value[name], (*path, name))
+        elif key.default is msgspec.UNSET:
+            yield "missing", (*path, name), None
+    for name in value:
+        if name not in keys:
+            yield "unknown", (*path, name), None
+
+
+def _mistake_of(annotation: Any, value: object, path: KeyPath) -> Iterator[Mistake]:
+    """Yield what is wrong with a value that holds no others that are."""
+    try:
+        converted = msgspec.convert(value, annotation, strict=False, dec_hook=convert_secret)
+    except msgspec.ValidationError:
+        yield "unexpected", path, value
+    else:
+        if not all(passes(meta, converted) for meta in metas(annotation)):
+            yield "unexpected", path, value

@@ -4,13 +4,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
+from consumers.delivery.settings import ChannelSettings
 from schemas.vocabulary import CellStatus, Publish, Severity
 from tocsin.config.values import (
     BaseUrl,
     Body,
-    Count,
     Duration,
     Email,
     Expect,
@@ -18,15 +18,12 @@ from tocsin.config.values import (
     Label,
     Line,
     Link,
-    Mailbox,
     Namespace,
-    Network,
     Percentage,
     RedisUrl,
     RegistryUrl,
     Replicas,
     Servers,
-    SmtpUrl,
     SourceKind,
     Text,
     Timezone,
@@ -186,30 +183,12 @@ class Updates(Settings):
     remind: tuple[Email, ...] = Field(default=(), description="Who is told when a promise is about to be broken.")
 
 
-class EmailSettings(Settings):
-    """How mail is sent."""
-
-    via: SmtpUrl = Field(description="The mail server; it is secret, because it may hold a password.")
-    sender: Mailbox = Field(alias="from", description="Who the mail is from.")
-    connections: Count = Field(default=4, description="How many connections to the server are used at once.")
-    resend_in_doubt: bool = Field(
-        default=False, description="Whether a mail that may have been sent is sent again, under the same Message-ID."
-    )
+def _without_secrets(channels: dict[str, ChannelSettings]) -> dict[str, str]:
+    return {name: repr(settings) for name, settings in channels.items()}
 
 
-class WebhookSettings(Settings):
-    """How webhooks are sent."""
-
-    allow_networks: tuple[Network, ...] = Field(
-        default=(), description="Private networks that webhooks may reach; public addresses are always allowed."
-    )
-
-
-class Channels(Settings):
-    """The ways to reach subscribers; what is absent is switched off."""
-
-    email: EmailSettings | None = Field(default=None, description="Email over SMTP.")
-    webhook: WebhookSettings | None = Field(default=None, description="Webhooks, signed after Standard Webhooks.")
+ChannelsOf: TypeAlias = Annotated[dict[str, InstanceOf[ChannelSettings]], PlainSerializer(_without_secrets)]
+"""The settings of channels by name, each of the type that the registry names; they are checked in ``channels``."""
 
 
 class Delivery(Settings):
@@ -270,7 +249,9 @@ class Config(Settings):
     rules: tuple[Rule, ...] = Field(default=(), description="What alerts mean to the public; the first match decides.")
     templates: dict[Id, Template] = Field(default={}, description="The words of incidents, by id.")
     updates: Updates = Field(default=Updates(), description="The promise of the next update.")
-    channels: Channels = Field(default=Channels(), description="The ways to reach subscribers.")
+    channels: ChannelsOf = Field(
+        default={}, description="The ways to reach subscribers; what is absent is switched off."
+    )
     delivery: Delivery = Field(default=Delivery(), description="What is sent when.")
     operators: tuple[Operator, ...] = Field(default=(), description="Who may use the API.")
     engine: Engine | None = Field(default=None, description="The distributed engine; absent: one folder, one process.")

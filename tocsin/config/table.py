@@ -1,17 +1,21 @@
-"""Reads the table of settings (``models``): what a value at a path must be, and all settings as rows. It checks nothing."""
+"""Reads the table of settings (``models``): what a value at a path must be, and all settings as rows. It checks nothing.
+
+What lies below ``channels`` is said by each channel's own settings (``consumers.delivery.settings``).
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tocsin.config.models import Config
+from consumers.delivery.channels.registry import CHANNELS
+from consumers.delivery.settings import Key, Secret, bare, given, is_settings, keys_of
+from tocsin.config.models import ChannelsOf, Config
 from tocsin.config.problems import KeyPath
 from tocsin.config.values import Expect
 
@@ -42,8 +46,7 @@ def expectation(path: KeyPath) -> Expectation:
 
 def keys_at(path: KeyPath) -> tuple[str, ...]:
     """Return the keys of the mapping at ``path``, if they are fixed."""
-    kind = _bare(_annotation_at(path))
-    return tuple(_fields(kind)) if _is_model(kind) else ()
+    return tuple(_fields(_annotation_at(path)) or ())
 
 
 def settings() -> list[Setting]:
@@ -53,20 +56,24 @@ def settings() -> list[Setting]:
 
 def described(annotation: Any) -> Expectation:
     """Return what a value of this type must be."""
-    annotation, kind = required(annotation), _bare(annotation)
+    annotation, kind = given(annotation), bare(annotation)
     # The outermost comes last: a source's id is an id, and more than that.
     for extra in reversed(get_args(annotation)[1:]) if get_origin(annotation) is Annotated else ():
         if isinstance(extra, Expect):
             options = tuple(extra.options()) if extra.options else ()
             return Expectation(extra.text, options, secret=kind is SecretStr)
+        if isinstance(extra, msgspec.Meta) and extra.title:
+            return Expectation(extra.title, secret=kind is Secret)
     if kind is bool:
         return Expectation("true or false")
+    if get_origin(kind) is Literal:
+        return Expectation(f"one of {', '.join(map(str, get_args(kind)))}", tuple(map(str, get_args(kind))))
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return Expectation(f"one of {', '.join(kind)}", tuple(kind))
     if get_origin(kind) is tuple:
         inner = described(get_args(kind)[0])
         return Expectation(f"a list, each {inner.text}", secret=inner.secret)
-    if get_origin(kind) is dict and not _is_model(_bare(get_args(kind)[1])):
+    if get_origin(kind) is dict and _fields(annotation) is None and _fields(get_args(kind)[1]) is None:
         return Expectation(f"a mapping, each value {described(get_args(kind)[1]).text}")
     return Expectation("a mapping of keys")
 
@@ -82,10 +89,11 @@ def _annotation_at(path: KeyPath) -> Any:
 
 
 def _step(annotation: Any, step: str | int) -> Any:
-    kind = _bare(annotation)
-    if _is_model(kind):
-        found = _fields(kind).get(str(step))
-        return None if found is None else found[0]
+    fields = _fields(annotation)
+    if fields is not None:
+        found = fields.get(str(step))
+        return None if found is None else found.annotation
+    kind = bare(annotation)
     match get_origin(kind):
         case origin if origin is tuple:
             return get_args(kind)[0] if isinstance(step, int) else None
@@ -95,59 +103,55 @@ def _step(annotation: Any, step: str | int) -> Any:
             return None
 
 
-def _fields(model: type[BaseModel]) -> dict[str, tuple[Any, FieldInfo]]:
-    """Return a model's annotations and fields by the keys that stand in the file."""
-    hints = get_type_hints(model, include_extras=True)
-    return {field.alias or name: (hints[name], field) for name, field in model.model_fields.items()}
+def _fields(annotation: Any) -> dict[str, Key] | None:
+    """Return what lies below a mapping whose keys are fixed, by the keys that stand in the file; None for all else."""
+    if annotation == ChannelsOf:
+        return {one.name: Key(one.settings, None, "") for one in CHANNELS}
+    kind = bare(annotation)
+    if is_settings(kind):
+        return keys_of(kind)
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        field.alias or name: Key(
+            hints[name], msgspec.UNSET if field.default is PydanticUndefined else field.default, field.description or ""
+        )
+        for name, field in kind.model_fields.items()
+    }
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def required(annotation: Any) -> Any:
-    """Return an annotation without ``| None``."""
-    if get_origin(annotation) in (Union, UnionType):
-        return next(part for part in get_args(annotation) if part is not NoneType)
-    return annotation
-
-
-def _bare(annotation: Any) -> Any:
-    """Strip ``| None`` and ``Annotated``."""
-    annotation = required(annotation)
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _rows(prefix: str, model: type[BaseModel], above: tuple[type[BaseModel], ...]) -> Iterator[Setting]:
-    for name, (annotation, field) in _fields(model).items():
-        key = f"{prefix}{name}"
-        kind, suffix = _inside(annotation)
-        if kind is not None and kind not in (*above, model):
-            yield from _rows(f"{key}{suffix}.", kind, (*above, model))
+def _rows(prefix: str, annotation: Any, above: tuple[Any, ...]) -> Iterator[Setting]:
+    for name, key in (_fields(annotation) or {}).items():
+        path = f"{prefix}{name}"
+        inside, suffix = _inside(key.annotation)
+        if inside is not None and inside not in (*above, annotation):
+            yield from _rows(f"{path}{suffix}.", inside, (*above, annotation))
         else:
-            yield Setting(key, described(annotation).text, _default(field), field.description or "")
+            yield Setting(path, described(key.annotation).text, _default(key), key.purpose)
 
 
-def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """Return the model whose keys lie below a value of this type, and how a path gets there."""
-    if any(isinstance(extra, Expect) for extra in get_args(required(annotation))[1:]):
+def _inside(annotation: Any) -> tuple[Any, str]:
+    """Return the mapping whose keys lie below a value of this type, and how a path gets there."""
+    if any(isinstance(extra, Expect) for extra in get_args(given(annotation))[1:]):
         return None, ""
-    kind = _bare(annotation)
+    if annotation == ChannelsOf:
+        return annotation, ""
+    kind = bare(annotation)
     match get_origin(kind):
         case origin if origin is tuple:
-            kind, suffix = _bare(get_args(kind)[0]), "[]"
+            kind, suffix = bare(get_args(kind)[0]), "[]"
         case origin if origin is dict:
-            kind, suffix = _bare(get_args(kind)[1]), ".<id>"
+            kind, suffix = bare(get_args(kind)[1]), ".<id>"
         case _:
             suffix = ""
-    return (kind, suffix) if _is_model(kind) else (None, "")
+    return (None, "") if _fields(kind) is None else (kind, suffix)
 
 
-def _default(field: FieldInfo) -> str:
-    value = field.default
-    if value is PydanticUndefined:
+def _default(key: Key) -> str:
+    if key.default is msgspec.UNSET:
         return "required"
-    return "absent" if value is None else f"`{_written(value)}`"
+    return "absent" if key.default is None else f"`{_written(key.default)}`"
 
 
 def _written(value: object) -> str:

@@ -10,9 +10,12 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME
+from consumers.delivery.settings import ChannelSettings, given
+from tocsin.config.channels import settings_of
 from tocsin.config.models import Config, Settings
 from tocsin.config.problems import KeyPath, nearest, shown
-from tocsin.config.table import described, expectation, keys_at, required
+from tocsin.config.table import described, expectation, keys_at
 
 S = TypeVar("S", bound=Settings)
 
@@ -31,7 +34,7 @@ class Pieces:
     """The data of a file, and those of its items that are right by themselves, by path."""
 
     data: dict[str, Any]
-    valid: dict[KeyPath, Settings] = field(default_factory=dict)
+    valid: dict[KeyPath, Settings | ChannelSettings] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def of(self, kind: type[S]) -> list[tuple[KeyPath, S]]:
@@ -45,8 +48,10 @@ def validate(data: dict[str, Any]) -> Pieces:
     for key in data.keys() - Config.model_fields.keys():
         pieces.findings.append(_unknown((key,)))
     for name, setting in Config.model_fields.items():
-        if name in data:
-            for path, kind, value in _items((name,), required(setting.annotation), data[name], pieces):
+        if name in data and name == "channels":
+            _validate_channels(data[name], pieces)
+        elif name in data:
+            for path, kind, value in _items((name,), given(setting.annotation), data[name], pieces):
                 _validate(path, kind, value, pieces)
         elif setting.is_required():
             pieces.findings.append(_missing((name,)))
@@ -100,6 +105,34 @@ def _validate(path: KeyPath, kind: Any, value: Any, pieces: Pieces) -> None:
     else:
         if isinstance(item, Settings):
             pieces.valid[path] = item
+
+
+def _validate_channels(value: object, pieces: Pieces) -> None:
+    if not isinstance(value, dict):
+        pieces.findings.append(_unexpected(("channels",), value))
+        return
+    for name, settings in value.items():
+        path = ("channels", name)
+        if name not in CHANNEL_OF_NAME:
+            pieces.findings.append(_unknown(path))
+            continue
+        found = settings_of(CHANNEL_OF_NAME[name].settings, settings, path)
+        if isinstance(found, ChannelSettings):
+            pieces.valid[path] = found
+        else:
+            pieces.findings.extend(_of_mistake(*mistake) for mistake in found)
+
+
+def _of_mistake(what: str, path: KeyPath, value: object) -> Finding:
+    match what:
+        case "missing":
+            return _missing(path)
+        case "unknown":
+            return _unknown(path)
+        case "unexpected":
+            return _unexpected(path, value)
+        case _:
+            return Finding(path, what)
 
 
 def _finding(base: KeyPath, detail: ErrorDetails) -> Finding:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -12,7 +11,6 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from consumers.delivery.net.smtp import SmtpServer
 from producers.sources.registry import KIND_OF_NAME
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -71,23 +69,6 @@ def _check_email(text: str) -> str:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError:
         raise ValueError from None
-
-
-def _check_mailbox(text: str) -> str:
-    try:
-        validate_email(text, check_deliverability=False, allow_display_name=True)
-    except EmailNotValidError:
-        raise ValueError from None
-    return text
-
-
-def _check_network(text: str) -> str:
-    return str(ip_network(text))
-
-
-def _check_smtp_url(secret: SecretStr) -> SecretStr:
-    SmtpServer.of_url(secret.get_secret_value())
-    return secret
 
 
 def _check_servers(text: str) -> str:
@@ -175,15 +156,6 @@ BaseUrl: TypeAlias = Annotated[
 ]
 Link: TypeAlias = Annotated[str, Expect("an absolute http or https URL, or mailto:"), AfterValidator(_check_link)]
 Email: TypeAlias = Annotated[str, Expect("an email address"), AfterValidator(_check_email)]
-Mailbox: TypeAlias = Annotated[
-    str, Expect("an email address, with a name if you like: Acme <status@acme.example>"), AfterValidator(_check_mailbox)
-]
-Network: TypeAlias = Annotated[str, Expect("an IP network such as 10.0.0.0/8"), AfterValidator(_check_network)]
-SmtpUrl: TypeAlias = Annotated[
-    SecretStr,
-    Expect("a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]"),
-    AfterValidator(_check_smtp_url),
-]
 Servers: TypeAlias = Annotated[
     str, Expect("host:port, or several with commas between them"), AfterValidator(_check_servers)
 ]
@@ -217,7 +189,4 @@ Weight: TypeAlias = Annotated[
 ]
 Percentage: TypeAlias = Annotated[
     float, Expect("a percentage above 0, at most 100"), BeforeValidator(_refuse_boolean), Field(gt=0, le=100), _FINITE
-]
-Count: TypeAlias = Annotated[
-    int, Expect("a whole number from 1 to 1000"), BeforeValidator(_refuse_boolean), Field(ge=1, le=1000)
 ]

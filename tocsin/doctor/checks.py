@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from consumers.delivery.channels.email import EmailSettings
 from consumers.delivery.net.smtp import SmtpServer
 from schemas.topics import DEFAULT_PARTITIONS
 from streams.keys.master import MASTER_VARIABLE, open_vault
@@ -104,8 +105,8 @@ def _given_key(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def _smtp(config: Config) -> list[Check]:
-    email = config.channels.email
-    return [] if email is None else [Check("smtp", lambda: _reach_smtp(email.via.get_secret_value()))]
+    email = config.channels.get("email")
+    return [Check("smtp", lambda: _reach_smtp(email.via.reveal()))] if isinstance(email, EmailSettings) else []
 
 
 def _reach_smtp(url: str) -> list[Finding]:

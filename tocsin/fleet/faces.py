@@ -35,7 +35,7 @@ from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.delivering import make_channels
-from tocsin.faces import Reading, access_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, sources_of, web_of
 from tocsin.fleet.applying import Applying
 from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
@@ -76,6 +76,7 @@ class FaceWorker:
         self._face = face
         self._page = config.page.id
         self._config = config
+        self._channels = make_channels(config)
         self._metrics = Metrics()
         self._access = access_of(config)
         self._links = Links(config.page.url, ground.vault.signing_key, ground.clock)
@@ -149,7 +150,9 @@ class FaceWorker:
         if self._way_in is not None:
             found += [
                 intake_router(self._way_in.intake(sources_of(self._config))),
-                commands_router(self._way_in.commands(self._board, self._access, self._links)),
+                commands_router(
+                    self._way_in.commands(self._board, self._access, self._links, doors_of(self._channels))
+                ),
                 catalogue_router(applying, self._access, self._page),
             ]
         if self._web is not None:
@@ -169,7 +172,7 @@ class FaceWorker:
             readiness=self._pulse,
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
         )
-        addresses = Addresses(ground.vault, make_channels(self._config))
+        addresses = Addresses(ground.vault, self._channels)
         return web_of(self._page, reading, self._access, addresses, ground.clock, self._metrics)
 
     def _behind(self) -> Mapping[str, Behind]:

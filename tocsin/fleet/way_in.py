@@ -1,12 +1,12 @@
 """What the intake and the command API of a fleet are given: publishers, limits and memories that all of it share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from consumers.delivery.fleet_subscribers import StoredSubscribers
 from consumers.delivery.subscribers import ACTIVE, REMOVED
 from consumers.projection.board import StatusBoard
-from producers.commands.deps import CommandDeps, Standing
+from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
 from producers.intake.deps import IntakeDeps
 from schemas.events import AnyEvent
@@ -50,7 +50,7 @@ class WayIn:
         instances = FleetInstances(ground.store, self._departures)
         return IntakeDeps(publisher, instances, sources, ground.vault, ground.clock, self._metrics)
 
-    def commands(self, board: StatusBoard, access: Access, links: Links) -> CommandDeps:
+    def commands(self, board: StatusBoard, access: Access, links: Links, doors: Mapping[str, Door]) -> CommandDeps:
         """Return what commands need."""
         ground = self._ground
         url = ground.engine.redis.get_secret_value()
@@ -64,6 +64,7 @@ class WayIn:
             find=self._find,
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
+            doors=doors,
         )
 
     def close(self) -> None:

@@ -3,36 +3,62 @@
 import ssl
 from email.headerregistry import Address
 from email.utils import parseaddr
+from typing import Annotated
 
-import msgspec
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from consumers.delivery.channel import AddressError, Capabilities, Message
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import Outcome, Rejected, Scope
 from consumers.delivery.render.mail import MailComposer
+from consumers.delivery.settings import ChannelSettings, Secret, setting
 
 
-class EmailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """``channels.email``.
+def _checked(address: str) -> ValidatedEmail:
+    # Names of test networks (.test, localhost) are for the operator to use; a stranger gains nothing by them.
+    return validate_email(address, check_deliverability=False, test_environment=True)
 
-    ``via`` is the server's URL (see ``SmtpServer.of_url``), ``from`` the sender with an optional name. ``connections``
-    bounds how many mails are handed in at once. ``resend_in_doubt`` sends a mail in doubt again under the same
-    Message-ID: perhaps twice rather than perhaps never.
-    """
 
-    via: str
-    sender: str
-    connections: int = 4
-    resend_in_doubt: bool = False
+def _sender(text: str) -> tuple[Address, ValidatedEmail]:
+    """Read ``Name <address>``; raises ValueError."""
+    name, address = parseaddr(text)
+    try:
+        checked = _checked(address)
+    except EmailNotValidError as error:
+        raise ValueError(f"from is not an email address: {error}") from None
+    if checked.ascii_email is None:
+        raise ValueError("the name before @ in from must be ASCII")
+    return Address(display_name=name, addr_spec=checked.ascii_email), checked
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot work; msgspec turns the ValueError into one that names the key."""
-        SmtpServer.of_url(self.via)
-        _sender(self.sender)
-        if not 1 <= self.connections <= 1000:
-            raise ValueError("connections is between 1 and 1000")
+
+class EmailSettings(ChannelSettings, frozen=True, rename={"sender": "from"}):
+    """``channels.email``."""
+
+    via: Annotated[
+        Secret,
+        setting(
+            "a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
+            "The mail server; it is secret, because it may hold a password.",
+            check=SmtpServer.of_url,
+        ),
+    ]
+    sender: Annotated[
+        str,
+        setting(
+            "an email address, with a name if you like: Acme <status@acme.example>",
+            "Who the mail is from.",
+            check=_sender,
+        ),
+    ]
+    connections: Annotated[
+        int,
+        setting("a whole number from 1 to 1000", "How many connections to the server are used at once.", ge=1, le=1000),
+    ] = 4
+    resend_in_doubt: Annotated[
+        bool,
+        setting(None, "Whether a mail that may have been sent is sent again, under the same Message-ID."),
+    ] = False
 
 
 class EmailChannel:
@@ -51,7 +77,7 @@ class EmailChannel:
             address_field="email",
             address_hint="you@example.com",
             idempotent=settings.resend_in_doubt,
-            confirm_by="link",
+            confirm_by=ConfirmBy.LINK,
             # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
             claim=min(8 * settings.connections, 1000),
         )
@@ -59,7 +85,10 @@ class EmailChannel:
         self._envelope_sender = checked.ascii_email or checked.normalized
         self._composer = MailComposer(sender, checked.ascii_domain)
         self._transport = SmtpTransport(
-            SmtpServer.of_url(settings.via), connections=settings.connections, timeouts=timeouts, context=context
+            SmtpServer.of_url(settings.via.reveal()),
+            connections=settings.connections,
+            timeouts=timeouts,
+            context=context,
         )
 
     def validate(self, address: str) -> str:
@@ -89,23 +118,6 @@ class EmailChannel:
 
     async def close(self) -> None:
         await self._transport.close()
-
-
-def _checked(address: str) -> ValidatedEmail:
-    # Names of test networks (.test, localhost) are for the operator to use; a stranger gains nothing by them.
-    return validate_email(address, check_deliverability=False, test_environment=True)
-
-
-def _sender(text: str) -> tuple[Address, ValidatedEmail]:
-    """Read ``Name <address>``; raises ValueError."""
-    name, address = parseaddr(text)
-    try:
-        checked = _checked(address)
-    except EmailNotValidError as error:
-        raise ValueError(f"from is not an email address: {error}") from None
-    if checked.ascii_email is None:
-        raise ValueError("the name before @ in from must be ASCII")
-    return Address(display_name=name, addr_spec=checked.ascii_email), checked
 
 
 def email_channel(settings: EmailSettings, _context: ChannelContext) -> EmailChannel:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import msgspec
-
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.email import EmailSettings, email_channel
 from consumers.delivery.channels.webhook import WebhookSettings, webhook_channel
 from consumers.delivery.context import ChannelContext
+from consumers.delivery.settings import ChannelSettings
 
 
 class ChannelKind(NamedTuple):
@@ -18,7 +17,7 @@ class ChannelKind(NamedTuple):
     """
 
     name: str
-    settings: type[msgspec.Struct]
+    settings: type[ChannelSettings]
     factory: Callable[[Any, ChannelContext], Channel]
 
 

@@ -13,14 +13,13 @@ import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
 from ipaddress import ip_network
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-import msgspec
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from consumers.delivery.channel import AddressError, Capabilities, Message
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.classify import classify_http
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard, RefusedAddressError
@@ -28,6 +27,7 @@ from consumers.delivery.net.http import guarded_client
 from consumers.delivery.net.url import UrlError, checked_url
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.render.payload import payload_of
+from consumers.delivery.settings import ChannelSettings, setting
 from schemas.vocabulary import Kind
 
 TIMEOUT = 15.0
@@ -38,15 +38,13 @@ CONNECTIONS = 100
 _SECRET_BYTES = 32
 
 
-class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``channels.webhook``. ``allow_networks`` are one's own networks (CIDR) that webhooks may reach, on any port."""
+class WebhookSettings(ChannelSettings, frozen=True):
+    """``channels.webhook``. Its own networks may be reached on any port."""
 
-    allow_networks: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what is no network; msgspec turns the ValueError into one that names the key."""
-        for network in self.allow_networks:
-            ip_network(network)
+    allow_networks: Annotated[
+        tuple[Annotated[str, setting("an IP network such as 10.0.0.0/8", check=ip_network)], ...],
+        setting(None, "Private networks that webhooks may reach; public addresses are always allowed."),
+    ] = ()
 
 
 class _Attempt:
@@ -73,7 +71,7 @@ class WebhookChannel:
         address_field="webhook",
         address_hint="https://example.com/hooks/status",
         idempotent=True,
-        confirm_by="challenge",
+        confirm_by=ConfirmBy.CHALLENGE,
         claim=CONNECTIONS,
     )
 

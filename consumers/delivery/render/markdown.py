@@ -4,6 +4,7 @@ import unicodedata
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 BODY_LIMIT = 20_000
 """Characters of a body that go into a message; the rest is read on the page."""
@@ -18,6 +19,11 @@ _CLEANER = nh3.Cleaner(tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"htt
 def html_of(body: str) -> str:
     """Return the body as HTML without scripts, images, styles or links to anything but the web and mail."""
     return _CLEANER.clean(_PARSER.render(cut(body)))
+
+
+def tokens_of(body: str) -> list[Token]:
+    """Return the body as Markdown's tokens, for those who write it in a form of their own."""
+    return _PARSER.parse(cut(body))
 
 
 def text_of(body: str) -> str:

@@ -9,7 +9,7 @@ from schemas.vocabulary import Impact, Kind
 
 
 class NewSubscriber(Body):
-    """Subscribe an address: exactly one of ``email`` and ``webhook``."""
+    """Subscribe an address: exactly one of ``email``, ``webhook``, and ``channel`` with ``address``."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -21,6 +21,9 @@ class NewSubscriber(Body):
 
     email: Annotated[str, Field(max_length=320)] | None = None
     webhook: Annotated[str, Field(max_length=2_000)] | None = None
+    channel: Annotated[str, Field(max_length=40)] | None = None
+    """The channel that ``address`` is on: one that the page's configuration switches on."""
+    address: Annotated[str, Field(max_length=4_000)] | None = None
     cells: Annotated[list[CellChoice], Field(min_length=1, max_length=MOST_CELLS)] | None = None
     """What to hear of; absent: everything. A group means all below it, now and later."""
     min_impact: Impact | None = None

@@ -141,6 +141,39 @@ def test_whether_anything_of_a_subject_ever_left(town: Town, state: State, never
     assert not town.queue.never_left(another)
 
 
+def test_the_receipts_of_what_was_sent_before_come_oldest_first(town: Town) -> None:
+    ended = [
+        ("u1", State.SENT, "first"), ("u2", State.FAILED, "no such channel"), ("u3", State.SENT, ""),
+        ("u4", State.IN_DOUBT, "silence"), ("u5", State.SENT, "second"), ("u6", State.SUPPRESSED, "left"),
+    ]  # fmt: skip
+    entries = []
+    for update, state, receipt in ended:
+        town.plan(update, ANN, BEN)
+        entries += [entry for entry in town.queue.next(MAIL, town.now, 10) if entry.subscriber == ANN]
+        town.claim(told(update, ANN))
+        town.end(told(update, ANN), state, receipt=receipt)
+    town.end(told("u5", ANN), State.DELIVERED, receipt="the handset has it")
+    town.plan("u7", ANN)
+    town.plan("u1", ANN, subject="another")
+    found = {entry.subject: entry for entry in town.queue.next(MAIL, town.now, 10) if entry.subscriber == ANN}
+    assert town.queue.earlier(found["outage"]) == ("first", "second")
+    assert town.queue.earlier(found["another"]) == ()
+    assert [town.queue.earlier(entry) for entry in entries[:3]] == [(), ("first",), ("first",)]
+    [ben] = [entry for entry in town.queue.next(MAIL, town.now, 10) if entry.subscriber == BEN]
+    assert town.queue.earlier(ben) == ()
+
+
+def test_what_was_sent_and_then_failed_is_not_gone_on_with(town: Town) -> None:
+    for update, state in (("u1", State.DELIVERED), ("u2", State.FAILED)):
+        town.plan(update, ANN)
+        town.claim(told(update, ANN))
+        town.end(told(update, ANN), State.SENT, receipt=update)
+        town.end(told(update, ANN), state)
+    town.plan("u3", ANN)
+    [entry] = town.queue.next(MAIL, town.now, 10)
+    assert town.queue.earlier(entry) == ("u1",)
+
+
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:
     town.plan("u1", ANN)
     [entry] = town.queue.next(MAIL, town.now, 10)

@@ -65,9 +65,12 @@ class Town:
         for one in notifications:
             self.happens(NotificationsClaimed(worker, shard_of(one[24:]), [one]))
 
-    def end(self, notification: str, state: State, *, retry_at: Micros | None = None, worker: str = "worker") -> None:
+    def end(
+        self, notification: str, state: State, *, retry_at: Micros | None = None, worker: str = "worker",
+        receipt: str | None = None,
+    ) -> None:  # fmt: skip
         """Record how an attempt ended."""
-        found = DeliveryResult(notification, state, state.value, retry_at)
+        found = DeliveryResult(notification, state, state.value if receipt is None else receipt, retry_at)
         self.happens(DeliveriesRecorded(worker, shard_of(notification[24:]), [found]))
 
     def next(self, limit: int = 100, *, channel: str = MAIL) -> list[str]:

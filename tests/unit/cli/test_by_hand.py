@@ -53,6 +53,9 @@ POSTS: list[tuple[str, str, str, dict[str, Any]]] = [
         },
     ),
     ("subscriber add --webhook https://shop.example/hook", "POST", "/subscribers", {"webhook": "https://shop.example/hook"}),
+    ("subscriber add --on room=#ops=eu --confirmed", "POST", "/subscribers",
+        {"channel": "room", "address": "#ops=eu", "confirmed": True},
+    ),
     ("subscriber remove s1", "DELETE", "/subscribers/s1", {}),
 ]  # fmt: skip
 

@@ -69,6 +69,8 @@ def test_an_address_that_is_none(run: Run) -> None:
         "maintenance schedule x --body y --starts +1h --ends +2h",
         "subscriber add",
         "subscriber add --email a@b.example --webhook https://b.example",
+        "subscriber add --email a@b.example --on sms=1",
+        "subscriber add --on sms",
         "incident list --limit 0",
         "apply",
         "apply --data x --server y",

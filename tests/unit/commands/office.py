@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from producers.commands.deps import CommandDeps
+from producers.commands.deps import CommandDeps, Door
 from producers.commands.limits import SignUpLimits
 from producers.commands.router import commands_router
 from schemas.events import AnyEvent, SubscriberAdded
@@ -31,6 +31,12 @@ OPENING: dict[str, Any] = {
     "status": "investigating",
     "affects": [{"component": "api", "region": "eu", "status": "major_outage"}],
 }
+
+
+def _number(text: str) -> str:
+    if not text.startswith("+"):
+        raise ValueError("must begin with +")
+    return text.replace(" ", "")
 
 
 class Office(Station):
@@ -56,6 +62,7 @@ class Office(Station):
             "clock": lambda: self.now,
             "find": self.find,
             "limits": self.limits,
+            "doors": {"text": Door(_number), "room": Door(str, by_operator=True)},
         }
         return CommandDeps(**(parts | other))
 

@@ -47,6 +47,17 @@ async def test_everything_is_everything_whatever_was_ticked(office: Office, clie
     assert data.filter.cells is None
 
 
+async def test_the_form_takes_other_channels_but_none_that_only_an_operator_fills(
+    office: Office, client: httpx.AsyncClient
+) -> None:
+    blank = {"email": "", "webhook": ""}
+    assert (await send(client, blank | {"channel": "text", "address": "+49 30 1234"})).status_code == 303
+    for confirmed in ({}, {"confirmed": "true"}):
+        answer = await send(client, blank | {"channel": "room", "address": "C0123"} | confirmed)
+        assert (answer.status_code, answer.json()["field"]) == (400, "confirmed")
+    assert [data.channel for data in office.of(SubscriberAdded)] == ["text"]
+
+
 async def test_programs_get_json(client: httpx.AsyncClient) -> None:
     answer = await send(client, {"email": "ann@example.com"}, {"Accept": "application/json"})
     assert (answer.status_code, answer.json()["state"]) == (200, "pending")

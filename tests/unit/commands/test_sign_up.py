@@ -107,6 +107,16 @@ async def test_the_choice_is_kept_as_chosen(office: Office, client: httpx.AsyncC
         (ANN | {"min_impact": "huge"}, "min_impact"),
         (ANN | {"confirmed": "yes"}, "confirmed"),
         (ANN | {"phone": "1"}, "phone"),
+        ({"channel": "text", "address": "030 1234"}, "address"),
+        ({"channel": "email", "address": "ann"}, "address"),
+        ({"channel": "webhook", "address": "ftp://example.com/"}, "address"),
+        ({"channel": "text"}, "address"),
+        ({"address": "+49 30 1234"}, "channel"),
+        ({"channel": "smoke", "address": "+49 30 1234"}, "channel"),
+        (ANN | {"channel": "text", "address": "+49 30 1234"}, "channel"),
+        (HOOK | {"address": "+49 30 1234"}, "channel"),
+        ({"channel": "room", "address": "C0123"}, "confirmed"),
+        ({"channel": "room", "address": "C0123", "confirmed": False}, "confirmed"),
     ],
 )
 async def test_what_is_wrong_is_named(
@@ -123,6 +133,24 @@ async def test_addresses_have_one_form(office: Office, client: httpx.AsyncClient
     await sign_up(client, {"email": "jö@bücher.example"})
     await sign_up(client, {"webhook": "HTTPS://Example.com/a?b=c#d"})
     assert office.addresses() == ["Ann.Lee+status@example.com", "jö@bücher.example", "https://example.com/a?b=c"]
+
+
+async def test_any_channel_that_is_switched_on_can_be_chosen(office: Office, client: httpx.AsyncClient) -> None:
+    for body in ({"channel": "text", "address": " +49 30 1234 "}, {"channel": "email", "address": "ann@EXAMPLE.com"}):
+        assert (await sign_up(client, body))["state"] == "pending"
+    assert "secret" in await sign_up(client, {"channel": "webhook", "address": "https://example.com/hook"})
+    assert [data.channel for data in office.of(SubscriberAdded)] == ["text", "email", "webhook"]
+    assert office.addresses() == ["+49301234", "ann@example.com", "https://example.com/hook"]
+
+
+async def test_where_nobody_can_be_asked_only_an_operator_adds(office: Office, client: httpx.AsyncClient) -> None:
+    room = {"channel": "room", "address": "C0123"}
+    for headers, confirmed, status in (
+        (None, None, 400), (OPS, None, 400), (OPS, False, 400), (None, True, 401), (GUEST, True, 403), (OPS, True, 201),
+    ):  # fmt: skip
+        answer = await client.post(URL, json=room | {"confirmed": confirmed}, headers=headers)
+        assert answer.status_code == status, answer.text
+    assert list(office.states().values()) == ["active"]
 
 
 async def test_a_webhook_learns_its_secret_once(office: Office, client: httpx.AsyncClient) -> None:

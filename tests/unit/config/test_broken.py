@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME
 from producers.sources.registry import KIND_OF_NAME
 from tocsin.config import Config, ConfigError, parse
 
@@ -17,6 +18,7 @@ STATUS = (
 SECRET = "a secret of 8 to 256 printable ASCII characters without spaces"
 KINDS = ", ".join(KIND_OF_NAME)
 VARIABLES = "alert, component, duration, labels, next_update, region, regions"
+CHANNELS = ", ".join(CHANNEL_OF_NAME)
 SECTIONS = "page, regions, components, sources, rules, templates, updates, channels, delivery, operators, engine"
 TEMPLATE = "templates: {down: {title: Down, investigating: Down, resolved: Up}}\n"
 COMPONENTS = "components: [{id: api, name: API, regions: [eu]}, {id: login, name: Login}]\n"
@@ -105,13 +107,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     ),
     "channels": (
         PAGE + "channels:\n  email: {via: 'http://u:hunter22@x', from: nobody, connections: true}\n"
-        "  webhook: {allow_networks: [10.0.0.1/8]}\n  sms: {}\n",
+        "  webhook: {allow_networks: [10.0.0.1/8]}\n  smoke: {}\n",
         [
             "3: channels.email.via: expected a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
             '3: channels.email.from: expected an email address, with a name if you like: Acme <status@acme.example>, got "nobody"',
             "3: channels.email.connections: expected a whole number from 1 to 1000, got true",
             '4: channels.webhook.allow_networks[0]: expected an IP network such as 10.0.0.0/8, got "10.0.0.1/8"',
-            "5: channels.sms: is not a setting: expected one of email, webhook",
+            f"5: channels.smoke: is not a setting: expected one of {CHANNELS}",
         ],
     ),
     "a role": (

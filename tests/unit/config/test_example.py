@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.delivery.channels.email import EmailSettings
 from schemas.events import SourceDefined, TemplateDefined
 from schemas.vocabulary import CellStatus, Publish
 from streams.domain.catalogue import Catalogue, difference
@@ -37,8 +38,9 @@ def test_the_environment_takes_the_place_of_defaults() -> None:
 def test_no_secret_is_printed_or_leaves_for_the_log() -> None:
     mail = "smtps://acme:hunter22@mail.acme.example"
     config = load_example({"SMTP_URL": mail, "PROM_TOKEN": "from-the-environment"})
-    assert config.channels.email is not None
-    assert config.channels.email.via.get_secret_value() == mail
+    email = config.channels["email"]
+    assert isinstance(email, EmailSettings)
+    assert email.via.reveal() == mail
     written = f"{config!r} {config} {config.model_dump()} {config.model_dump_json()} {desired(config)}"
     for secret in ("hunter22", "from-the-environment", "ping-secret", "ops-secret", "lead-secret"):
         assert secret not in written

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from consumers.delivery.channel import Capabilities, Endpoint, Message
+from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
@@ -55,8 +55,9 @@ class Crash(BaseException):
 class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
-    def __init__(self, name: str = "email", *, idempotent: bool = False, claim: int = 8) -> None:
-        self.capabilities = Capabilities(name, name, "address", "", idempotent, "link", claim)
+    def __init__(self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False) -> None:
+        confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
+        self.capabilities = Capabilities(name, name, "address", "", idempotent, confirm_by, claim, threads=threads)
         self.attempts: list[Message] = []
         self.answer: Callable[[Message], Outcome] = lambda _: Sent()
         self.before: Callable[[Message], Awaitable[None]] | None = None

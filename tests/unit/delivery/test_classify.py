@@ -54,6 +54,13 @@ def test_no_status_of_a_strangers_server_condemns_the_channel() -> None:
         assert not (isinstance(outcome, Rejected) and outcome.scope is Scope.CHANNEL)
 
 
+def test_no_status_of_a_provider_condemns_a_recipient() -> None:
+    for status in range(100, 600):
+        outcome = classify_http(status, now=NOW, address=Scope.CHANNEL)
+        assert not (isinstance(outcome, Rejected) and outcome.scope is Scope.RECIPIENT)
+        assert isinstance(outcome, type(expected(status)))
+
+
 @pytest.mark.parametrize(
     ("header", "wait"),
     [

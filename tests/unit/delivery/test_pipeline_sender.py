@@ -29,6 +29,7 @@ from tests.unit.delivery.pipeline import (
     Crash,
     Pipeline,
     ScriptedChannel,
+    pipeline,
 )
 
 BUSY, SILENCE = Retry("busy"), InDoubt("silence")
@@ -116,6 +117,29 @@ async def test_the_all_clear_follows_an_opening_that_left_or_may_have(
         await mail.deliver()
     assert [message.over for message in mail.channel.attempts] == [False, False, False]
     assert [state for _, state in mail.states()][1:] == ["superseded", "sent"]
+
+
+async def test_a_channel_that_threads_is_told_what_was_sent_before() -> None:
+    with pipeline(ScriptedChannel(threads=True)) as chat:
+        chat.subscribe(ANN)
+        chat.channel.script(Sent("first"), Sent(), Sent("elsewhere"), Sent("second"))
+        for status, subject in ((OPENING, "incident"), (IncidentStatus.IDENTIFIED, "incident"), (OPENING, "another"),
+                                (IncidentStatus.MONITORING, "incident"), (RESOLVED, "incident")):  # fmt: skip
+            chat.publish(status, subject=subject)
+            await chat.deliver()
+        assert [message.earlier for message in chat.channel.attempts] == [
+            (), ("first",), (), ("first",), ("first", "second"),
+        ]  # fmt: skip
+
+
+async def test_a_channel_that_does_not_is_not(mail: Pipeline) -> None:
+    mail.subscribe(ANN)
+    mail.channel.script(Sent("first"))
+    mail.publish()
+    await mail.deliver()
+    mail.publish(RESOLVED)
+    await mail.deliver()
+    assert [message.earlier for message in mail.channel.attempts] == [(), ()]
 
 
 async def test_a_mail_in_doubt_is_held(mail: Pipeline) -> None:

@@ -3,25 +3,19 @@
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-import yaml
 from standardwebhooks import Webhook
 
 from consumers.delivery.channels.registry import CHANNELS, ChannelKind
 from consumers.delivery.classify import HTTP_MEANING, Meaning
 from consumers.delivery.render.payload import TYPE_OF_KIND, payload_of
+from consumers.delivery.settings import keys_of, read
+from tests.unit.delivery.channels.examples import EXAMPLES, TEXT, blocks
 from tests.unit.delivery.channels.messages import message
 
-TEXT = (Path(__file__).parents[4] / "docs" / "channels.md").read_text("utf-8")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
 def example() -> Any:
@@ -65,14 +59,9 @@ def test_the_payload_in_the_documentation_has_the_shape_of_a_real_one() -> None:
 
 @pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
 def test_every_setting_of_a_channel_is_documented_and_the_example_is_valid(kind: ChannelKind) -> None:
-    [given] = [
-        block["channels"][kind.name] for block in map(yaml.safe_load, blocks("yaml")) if kind.name in block["channels"]
-    ]
-    msgspec.convert(given, kind.settings)
-    names = {field.encode_name for field in msgspec.structs.fields(kind.settings)}
-    assert set(given) == names
-    for name in names:
-        assert f"| `{name}` |" in TEXT
+    given = EXAMPLES[kind.name]
+    read(kind.settings, given)
+    assert set(given) == set(keys_of(kind.settings))
 
 
 WORDS = {"sent": Meaning.SENT, "recipient": Meaning.RECIPIENT, "retry": Meaning.RETRY, "message": Meaning.MESSAGE}
@@ -94,9 +83,9 @@ def test_the_table_of_statuses_is_that_of_the_code() -> None:
         r"^\| ([^|]*(?:\dxx|\d{3})[^|]*) \| ([a-z]+)[^|]*\|$", TEXT.partition("| status |")[2], re.MULTILINE
     )
     documented: dict[int, Meaning] = {}
-    for read in (hundreds, singles):  # a status that is named outweighs its hundred
+    for statuses in (hundreds, singles):  # a status that is named outweighs its hundred
         for cell, word in rows:
-            documented |= dict.fromkeys(read(cell), WORDS[word])
+            documented |= dict.fromkeys(statuses(cell), WORDS[word])
     as_coded = {
         status: Meaning.MESSAGE if meaning is Meaning.ACCESS else meaning for status, meaning in HTTP_MEANING.items()
     }

@@ -11,6 +11,7 @@ from consumers.delivery.channel import AddressError, Message
 from consumers.delivery.channels.email import EmailChannel, EmailSettings
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.settings import Secret
 from tests.fakes.smtp import Action, Delay, Drop, FakeSmtpServer, Hang, Refuse
 from tests.unit.delivery.channels.conftest import Tls
 from tests.unit.delivery.channels.messages import message
@@ -31,7 +32,7 @@ def server() -> Iterator[FakeSmtpServer]:
 async def channel(
     server: FakeSmtpServer, *, timeouts: Timeouts = PATIENT, context: Any = None, **settings: Any
 ) -> AsyncIterator[EmailChannel]:
-    given = EmailSettings(via=server.url, sender="Acme Status <status@acme.example>", **settings)
+    given = EmailSettings(via=Secret(server.url), sender="Acme Status <status@acme.example>", **settings)
     made = EmailChannel(given, timeouts=timeouts, context=context)
     try:
         yield made
@@ -127,7 +128,7 @@ async def test_a_slow_answer_to_the_final_dot_is_waited_for(server: FakeSmtpServ
 
 
 async def test_nobody_listening_is_a_retry(server: FakeSmtpServer) -> None:
-    closed = EmailSettings(via="smtp://127.0.0.1:1", sender="status@acme.example")
+    closed = EmailSettings(via=Secret("smtp://127.0.0.1:1"), sender="status@acme.example")
     outcome = await EmailChannel(closed, timeouts=SHORT).send(message())
     assert isinstance(outcome, Retry)
 
@@ -189,18 +190,18 @@ async def test_words_of_the_server_are_kept_without_addresses(server: FakeSmtpSe
 async def test_login(server: FakeSmtpServer) -> None:
     with FakeSmtpServer(accounts={"tocsin": "s3cret"}) as asking:
         assert isinstance(await send(asking), Sent)
-        wrong = EmailSettings(via=asking.url.replace("s3cret", "wrong"), sender="status@acme.example")
+        wrong = EmailSettings(via=Secret(asking.url.replace("s3cret", "wrong")), sender="status@acme.example")
         outcome = await EmailChannel(wrong).send(message())
         assert isinstance(outcome, Rejected)
         assert outcome.scope is Scope.CHANNEL
-        none = EmailSettings(via=f"smtp://127.0.0.1:{asking.port}", sender="status@acme.example")
+        none = EmailSettings(via=Secret(f"smtp://127.0.0.1:{asking.port}"), sender="status@acme.example")
         assert await EmailChannel(none).send(message()) == Rejected(
             Scope.CHANNEL, "530 at mail: 5.7.0 authentication required"
         )
 
 
 async def test_a_login_that_the_server_does_not_offer_is_a_matter_of_the_channel(server: FakeSmtpServer) -> None:
-    settings = EmailSettings(via=f"smtp://tocsin:s3cret@127.0.0.1:{server.port}", sender="status@acme.example")
+    settings = EmailSettings(via=Secret(f"smtp://tocsin:s3cret@127.0.0.1:{server.port}"), sender="status@acme.example")
     outcome = await EmailChannel(settings).send(message())
     assert isinstance(outcome, Rejected)
     assert outcome.scope is Scope.CHANNEL
@@ -216,7 +217,7 @@ async def test_tls(tls: Tls, implicit: bool) -> None:
 
 
 async def test_starttls_is_required_where_it_is_asked_for(server: FakeSmtpServer) -> None:
-    settings = EmailSettings(via=f"smtp+starttls://127.0.0.1:{server.port}", sender="status@acme.example")
+    settings = EmailSettings(via=Secret(f"smtp+starttls://127.0.0.1:{server.port}"), sender="status@acme.example")
     outcome = await EmailChannel(settings).send(message())
     assert isinstance(outcome, Rejected)
     assert outcome.scope is Scope.CHANNEL
@@ -251,7 +252,7 @@ async def test_an_address_that_is_none_is_never_put_on_the_wire(server: FakeSmtp
     [("kim@Customer.EXAMPLE", "kim@customer.example"), ("Jo\u0308rg@BÜCHER.example", "Jörg@bücher.example")],
 )
 def test_addresses_are_brought_into_one_form(server: FakeSmtpServer, typed: str, canonical: str) -> None:
-    email = EmailChannel(EmailSettings(via=server.url, sender="status@acme.example"))
+    email = EmailChannel(EmailSettings(via=Secret(server.url), sender="status@acme.example"))
     assert email.validate(typed) == canonical
     assert email.mask("kim@customer.example") == "k***@customer.example"
     with pytest.raises(AddressError) as refused:
@@ -260,6 +261,6 @@ def test_addresses_are_brought_into_one_form(server: FakeSmtpServer, typed: str,
 
 
 def test_a_doubt_is_sent_again_only_where_that_is_wanted(server: FakeSmtpServer) -> None:
-    held = EmailChannel(EmailSettings(via=server.url, sender="status@acme.example"))
-    resent = EmailChannel(EmailSettings(via=server.url, sender="status@acme.example", resend_in_doubt=True))
+    held = EmailChannel(EmailSettings(via=Secret(server.url), sender="status@acme.example"))
+    resent = EmailChannel(EmailSettings(via=Secret(server.url), sender="status@acme.example", resend_in_doubt=True))
     assert (held.capabilities.idempotent, resent.capabilities.idempotent) == (False, True)

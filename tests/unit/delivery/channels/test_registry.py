@@ -1,29 +1,29 @@
 """Every channel in the registry describes itself, and its settings refuse what cannot work."""
 
+import inspect
 from typing import Any
 
 import msgspec
 import pytest
 
-from consumers.delivery.channel import AddressError, Channel
+from consumers.delivery.channel import AddressError, Channel, ConfirmBy
 from consumers.delivery.channels.email import EmailSettings
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME, CHANNELS, ChannelKind
 from consumers.delivery.channels.webhook import WebhookSettings
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import SmtpServer
-
-EXAMPLES: dict[str, Any] = {
-    "email": {"via": "smtp://127.0.0.1:2525", "from": "Acme Status <status@acme.example>"},
-    "webhook": {},
-}
+from consumers.delivery.settings import ChannelSettings, keys_of, read
+from tests.unit.delivery.channels.examples import EXAMPLES
+from tocsin.config.table import described
 
 
 def made(kind: ChannelKind) -> Channel:
-    return kind.factory(msgspec.convert(EXAMPLES[kind.name], kind.settings), ChannelContext())
+    return kind.factory(read(kind.settings, EXAMPLES[kind.name]), ChannelContext())
 
 
 def test_names_are_unique_and_each_has_an_example() -> None:
-    assert list(CHANNEL_OF_NAME) == [kind.name for kind in CHANNELS] == list(EXAMPLES)
+    assert list(CHANNEL_OF_NAME) == [kind.name for kind in CHANNELS]
+    assert set(CHANNEL_OF_NAME) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
@@ -31,8 +31,12 @@ async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
     channel = made(kind)
     described = channel.capabilities
     assert described.name == kind.name
-    assert described.confirm_by in {"link", "challenge"}
+    assert described.confirm_by in ConfirmBy
     assert 1 <= described.claim <= 1000
+    assert hasattr(channel, "send_all") == (described.batch > 1)
+    assert described.threads == (".earlier" in inspect.getsource(inspect.getmodule(type(channel)) or type(channel))), (
+        "what is not declared is not filled"
+    )
     assert channel.validate(described.address_hint) == described.address_hint
     assert described.address_hint not in channel.mask(described.address_hint)
     with pytest.raises(AddressError):
@@ -41,9 +45,16 @@ async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
 
 
 @pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
+def test_every_setting_says_what_it_must_be(kind: ChannelKind) -> None:
+    for key in keys_of(kind.settings).values():
+        assert described(key.annotation).text != "a mapping of keys"
+        assert key.purpose.endswith(".")
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
 def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
     with pytest.raises(msgspec.ValidationError, match="colour"):
-        msgspec.convert(EXAMPLES[kind.name] | {"colour": "red"}, kind.settings)
+        read(kind.settings, EXAMPLES[kind.name] | {"colour": "red"})
 
 
 @pytest.mark.parametrize(
@@ -60,9 +71,9 @@ def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
         (WebhookSettings, {"allow_networks": ["internal"]}),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: type[msgspec.Struct], given: dict[str, Any]) -> None:
+def test_settings_that_cannot_work_are_refused(settings: type[ChannelSettings], given: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError) as refused:
-        msgspec.convert(given, settings)
+        read(settings, given)
     assert "pw" not in str(refused.value)
 
 
