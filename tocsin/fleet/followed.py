@@ -16,7 +16,7 @@ from tocsin.fleet.ground import Ground
 
 _WAIT_SECONDS = 5.0
 _PACE_SECONDS = 0.05
-"""For faces: people do not see it, and a broker that answers each of them for each record has less time for the rest."""
+"""For what only lists and reports show; a page must be new before the mail that leads to it is there."""
 START_SECONDS = 600.0
 """How long a process that starts may take to read what the store does not know yet."""
 
@@ -68,7 +68,7 @@ def followed_subscribers(ground: Ground) -> tuple[SubscriberBook, Followed]:
 def followed_board(ground: Ground) -> tuple[StatusBoard, Followed]:
     """Return a status board and what feeds it, once started."""
     board = StatusBoard()
-    followed = Followed(ground, STATUS, on_batch=board.committed, pace=_PACE_SECONDS)
+    followed = Followed(ground, STATUS, on_batch=board.committed)
     board.follow(
         lambda page, offset: followed.follower.passed((PAGES.name, partition_of(page, PAGES.partitions)), offset)
     )
