@@ -21,8 +21,9 @@ from streams.domain.pages import PAGES
 from streams.domain.processor import Processor
 from streams.log.port import Appended, EventLog, LogCorruptError, Record, Stored
 from streams.runtime.memory_store import MemoryStateStore
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.partition_state import decoded
+from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import Held, Row, StateStore
 
 PROCESSORS: tuple[Processor, ...] = (EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, LEDGER)

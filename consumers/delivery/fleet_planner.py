@@ -30,11 +30,14 @@ _WAIT_SECONDS = 5.0
 class Audience(Protocol):
     """Whoever subscribed, as known to this process."""
 
-    def catch_up(self) -> None:
-        """Wait until the book knows of all that lies on the log now.
+    def catch_up(self, causes: Positions) -> None:
+        """Wait until the book knows of all subscriptions that lie on the log now, and of what lies before ``causes``.
 
         Raises LogUnavailableError where that takes too long: then it is asked again.
         """
+
+    def catch_up_wholly(self, causes: Positions) -> None:
+        """Wait until the book knows of all subscriptions, pages and components that lie on the log now; raises likewise."""
 
     def still(self) -> AbstractContextManager[SubscriberBook]:
         """Give the book; it does not change within."""
@@ -49,7 +52,7 @@ class FollowedAudience:
     def __init__(self, ends: Callable[[str], Mapping[int, int]]) -> None:
         self.book = SubscriberBook()
         self._ends = ends
-        self._look = SharedLook(self._reached)
+        self._look = SharedLook(lambda: self._reach(SUBSCRIPTIONS.name))
         self._follower: Follower | None = None
 
     def attach(self, follower: Follower) -> None:
@@ -65,9 +68,17 @@ class FollowedAudience:
         for (page, key), (before, after) in tables[SUBSCRIBERS].changed().items():
             self.book.changed(page, key, before, after)
 
-    def catch_up(self) -> None:
+    def catch_up(self, causes: Positions) -> None:
+        # The pages' topic never rests: what was said there of components after the cause is of no matter to it.
+        before = {place: end for place, end in causes.items() if place[0] in SUBSCRIPTION_FOLD.topics}
+        self._wait_for({**before, **self._look.at_least_as_new()})
+
+    def catch_up_wholly(self, causes: Positions) -> None:
+        self._wait_for({place: end for topic in SUBSCRIPTION_FOLD.topics for place, end in self._reach(topic).items()})
+
+    def _wait_for(self, ends: Positions) -> None:
         try:
-            reached = self._followed().wait_for(self._look.at_least_as_new(), _WAIT_SECONDS)
+            reached = self._followed().wait_for(ends, _WAIT_SECONDS)
         except FollowerStoppedError as error:
             raise LogUnavailableError("subscriptions are not followed any more") from error
         if not reached:
@@ -83,12 +94,8 @@ class FollowedAudience:
             raise LogUnavailableError("subscriptions are not followed yet")
         return self._follower
 
-    def _reached(self) -> Positions:
-        return {
-            (topic, partition): end
-            for topic in SUBSCRIPTION_FOLD.topics
-            for partition, end in self._ends(topic).items()
-        }
+    def _reach(self, topic: str) -> Positions:
+        return {(topic, partition): end for partition, end in self._ends(topic).items()}
 
 
 class Recollection(Protocol):
@@ -141,7 +148,9 @@ def asker(audience: Audience) -> Processor:
             case _:
                 out.ignore("nothing to ask")
 
-    return Processor("asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step, begins=audience.catch_up)
+    return Processor(
+        "asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step, begins=audience.catch_up_wholly
+    )
 
 
 def _subject_of(event: AnyEvent) -> Iterator[tuple[str, str, str]]:

@@ -1,8 +1,9 @@
 """The distributed engine's ``DeliveryQueue``: reads what the workers fold with ``ledger_processor``, and writes nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from consumers.delivery import ledger_processor as ledger
@@ -15,7 +16,7 @@ from schemas.vocabulary import NotificationState as State
 from streams.domain.state import TableSpec
 from streams.runtime.notified import Notified
 from streams.runtime.partition_state import decoded, page_and_key
-from streams.runtime.state_store import Row
+from streams.runtime.state_store import Part, Row
 
 _MORE = 2
 _SPECS: dict[str, TableSpec] = {spec.name: spec for spec in LEDGER.tables}
@@ -27,10 +28,18 @@ class Rows(Protocol):
     def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
         """Return those of the rows that exist."""
 
+    def read(self, processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        """Return those of the rows that exist by partition, with one question."""
+
     def ranked(
         self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
     ) -> list[tuple[str, int]]:
         """Return members with their scores in ascending order of (score, member), none above ``upto``."""
+
+    def ranked_of(
+        self, processor: str, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, int]]]:
+        """Return what ``ranked`` returns of several partitions, with one question."""
 
 
 class _Found(NamedTuple):
@@ -45,7 +54,7 @@ class _Found(NamedTuple):
 class FleetQueue:
     """Implements ``DeliveryQueue`` over the store. ``partitions`` is the number of the ledger's partitions.
 
-    A call makes one or two round trips for each partition that it looks at.
+    A call makes one or two round trips, and more only where others' shards lie before ours.
     """
 
     def __init__(self, store: Rows, partitions: int) -> None:
@@ -54,19 +63,24 @@ class FleetQueue:
         self._notices = Notices()
 
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
-        found: list[tuple[Micros, Entry]] = []
-        for partition in share.partitions(self._partitions):
-            found += self._ready(partition, channel, now, limit, share)
+        found = [
+            (item.due, _entry(page, thread, item))
+            for page, thread in self._ours(channel, now, limit, share)
+            # The row may be newer than the ranking that led to it.
+            if (item := thread.next) is not None and item.due is not None and item.due <= now
+        ]
         found.sort(key=lambda each: (each[0], each[1].notification))
         return [entry for _, entry in found[:limit] if self._is_published(entry)]
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
-        found: list[Overtaken] = []
-        for partition in share.partitions(self._partitions):
-            for page, thread in self._threads(partition, ledger.overtaken(channel), None, limit):
-                if share.covers(thread.shard, self._partitions):
-                    by = thread.planned[-1].update
-                    found += [Overtaken(_entry(page, thread, item), by) for item in thread.overtaken]
+        partitions = share.partitions(self._partitions)
+        threads = self._threads(partitions, ledger.overtaken(channel), None, limit).values()
+        found = [
+            Overtaken(_entry(page, thread, item), thread.planned[-1].update)
+            for page, thread in chain.from_iterable(threads)
+            if share.covers(thread.shard, self._partitions)
+            for item in thread.overtaken
+        ]
         return found[:limit]
 
     def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
@@ -81,10 +95,13 @@ class FleetQueue:
         return Holding(frozenset(mine), frozenset(blocked))
 
     def claimed(self, channel: str, limit: int) -> list[Entry]:
-        found: list[Entry] = []
-        for partition in range(self._partitions):
-            for page, thread in self._threads(partition, ledger.claimed(channel), None, limit):
-                found += [_entry(page, thread, item) for item in thread.planned if item.state is State.CLAIMED]
+        threads = self._threads(range(self._partitions), ledger.claimed(channel), None, limit).values()
+        found = [
+            _entry(page, thread, item)
+            for page, thread in chain.from_iterable(threads)
+            for item in thread.planned
+            if item.state is State.CLAIMED
+        ]
         return sorted(found, key=lambda entry: entry.at)[:limit]
 
     def never_left(self, entry: Entry) -> bool:
@@ -118,7 +135,7 @@ class FleetQueue:
         if not heads:
             return None
         _, partition = heads[0]
-        threads = self._threads(partition, ledger.queue(channel), None, 1)
+        threads = self._threads([partition], ledger.queue(channel), None, 1)[partition]
         return next((item.at for _, thread in threads if (item := thread.next) is not None), None)
 
     def notice(self, entry: Entry) -> Notice:
@@ -146,21 +163,20 @@ class FleetQueue:
 
     # --- inside ---
 
-    def _ready(
-        self, partition: int, channel: str, now: Micros, limit: int, share: Share
-    ) -> Iterator[tuple[Micros, Entry]]:
-        """Yield what one partition has for us; where others' shards lie before ours, as many are read as it takes."""
-        asked = limit
-        while True:
-            threads = list(self._threads(partition, ledger.queue(channel), now, asked))
-            ours = [each for each in threads if share.covers(each[1].shard, self._partitions)]
-            if len(ours) >= limit or len(threads) < asked:
-                break
-            asked *= _MORE
-        for page, thread in ours:
-            # The row may be newer than the ranking that led to it.
-            if (item := thread.next) is not None and item.due is not None and item.due <= now:
-                yield item.due, _entry(page, thread, item)
+    def _ours(self, channel: str, now: Micros, limit: int, share: Share) -> list[tuple[str, Thread]]:
+        """Return what partitions have for us; where others' shards lie before ours, as many are read as it takes."""
+        found: list[tuple[str, Thread]] = []
+        left, asked = list(share.partitions(self._partitions)), limit
+        while left:
+            again = []
+            for partition, threads in self._threads(left, ledger.queue(channel), now, asked).items():
+                ours = [each for each in threads if share.covers(each[1].shard, self._partitions)]
+                if len(ours) >= limit or len(threads) < asked:
+                    found += ours
+                else:
+                    again.append(partition)
+            left, asked = again, asked * _MORE
+        return found
 
     def _is_published(self, entry: Entry) -> bool:
         """Whether the notice is there: another partition keeps it, which may be a moment behind."""
@@ -171,16 +187,27 @@ class FleetQueue:
         return True
 
     def _heads(self, channel: str) -> Iterator[tuple[Micros, int]]:
-        for partition in range(self._partitions):
-            for _, score in self._store.ranked(LEDGER.name, partition, ledger.queue(channel), None, 1):
+        firsts = self._store.ranked_of(LEDGER.name, range(self._partitions), ledger.queue(channel), None, 1)
+        for partition, members in firsts.items():
+            for _, score in members:
                 yield score, partition
 
-    def _threads(self, partition: int, ranking: str, upto: int | None, limit: int) -> Iterator[tuple[str, Thread]]:
-        """Yield pages and threads in the order of a ranking."""
-        for _, _, page, thread in self._read(
-            partition, self._store.ranked(LEDGER.name, partition, ranking, upto, limit)
-        ):
-            yield page, thread
+    def _threads(
+        self, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, Thread]]]:
+        """Return pages and threads in the order of a ranking, by partition."""
+        members = self._store.ranked_of(LEDGER.name, partitions, ranking, upto, limit)
+        wanted = {
+            partition: [(THREADS, *page_and_key(member)) for member, _ in some]
+            for partition, some in members.items()
+            if some
+        }
+        parts = self._store.read(LEDGER.name, wanted) if wanted else {}
+        found: dict[int, list[tuple[str, Thread]]] = {partition: [] for partition in partitions}
+        for partition, rows in wanted.items():
+            values = parts[partition].rows
+            found[partition] = [(row[1], decoded(_SPECS[THREADS], values[row])) for row in rows if row in values]
+        return found
 
     def _read(self, partition: int, members: Sequence[tuple[str, int]]) -> Iterator[_Found]:
         rows: list[Row] = [(THREADS, *page_and_key(member)) for member, _ in members]

@@ -1,6 +1,6 @@
 """The description of a stream processor: one pure step and what a driver must know to run it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -98,8 +98,8 @@ class Processor(msgspec.Struct, frozen=True):
     decided by more than its own state (an audience), and a second run, after a worker died, may emit something else.
     ``recalls`` says that a step whose output is for a cause ``again`` finds out itself what it said before, and emits
     what of it is missing: all others decide the same once more, and their drivers keep back what the log holds.
-    ``begins`` is called when a batch was read and before it is folded, by drivers whose steps ask more than their state:
-    it may wait until what they ask is as new as the batch.
+    ``begins`` is called when batches were read and before they are folded, for steps that ask more than their state: it
+    may wait until what they ask is as new as the batches. It is told behind which offsets the causes of their events lie.
     """
 
     name: str
@@ -111,4 +111,4 @@ class Processor(msgspec.Struct, frozen=True):
     timer_key: Callable[[str, str], str] = page_key
     repeatable: bool = False
     recalls: bool = False
-    begins: Callable[[], None] | None = None
+    begins: Callable[[Mapping[tuple[str, int], int]], None] | None = None

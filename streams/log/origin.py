@@ -49,6 +49,14 @@ def imported(place: TopicPartition, offset: int) -> str:
     return emitted(_IMPORT, place, offset, 0)
 
 
+def cause_of(origin: Origin) -> tuple[TopicPartition, int] | None:
+    """Return the place of an emission's cause and the offset behind it; None for what was carried over."""
+    if origin.imported:
+        return None
+    _, topic, partition = origin.source.rsplit("/", 2)
+    return (topic, int(partition)), origin.offset + 1
+
+
 def parse(text: str) -> Origin | None:
     """Return the origin, or None for what is none (a record that nobody emitted has an empty one)."""
     found = _FORM.fullmatch(text)

@@ -8,8 +8,8 @@ from streams.domain.processor import Processor
 from streams.log.port import EventLog, TopicPartition
 from streams.runtime.state_store import StateStore
 
-_READ = 500
-"""A backlog that is longer counts with what nobody wants; it is long either way."""
+_READ = 20
+"""A backlog that is longer counts with what nobody wants; it is long either way, and reading it would lengthen it."""
 
 
 class Behind(NamedTuple):

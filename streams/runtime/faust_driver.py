@@ -24,8 +24,8 @@ from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.message import ORIGIN, TYPE
 from streams.log.port import EventLog, LogUnavailableError, TopicPartition
 from streams.runtime.clock import Clock, system_clock
-from streams.runtime.lanes import Folds, Lane, Lanes
-from streams.runtime.partition_fold import Message
+from streams.runtime.lanes import Folds, Lanes
+from streams.runtime.partition_steps import Message
 from streams.runtime.wakeups import Wakeups
 
 GROUP = "streams"
@@ -44,7 +44,7 @@ _aiokafka: Any = transport
 class FaustDriver:
     """All processors as one Faust application; start as many processes of it as there are partitions at the most.
 
-    ``folds`` makes the processors of one partition, in the order in which each takes a batch. ``folder`` is where Faust
+    ``folds`` makes the processors, in the order in which they are given messages. ``folder`` is where Faust
     keeps its own files, of which none matters. ``namespace`` and ``framing`` are the log's. ``session`` is after how long of silence the
     broker gives a dead worker's partitions to another; one that stops or meets a fault gives them back at once.
     """
@@ -62,9 +62,9 @@ class FaustDriver:
         framing: Framing = SINGLE_OBJECT,
     ) -> None:
         self._namespace = namespace
-        self._topics = sorted({topic for fold in folds() for topic in fold.processor.topics})
         self._wakeups = Wakeups(log, clock)
         self._lanes = Lanes(folds, self.fail, framing)
+        self._topics = self._lanes.topics
         self._reached: dict[TP, int] = {}
         self._failing = False
         self.app = _App(
@@ -106,9 +106,9 @@ class FaustDriver:
         self.app.task(task)
 
     @property
-    def lanes(self) -> list[Lane]:
-        """The partitions that this worker has now, with their processors; may be asked from any thread."""
-        return self._lanes.lanes
+    def partitions(self) -> frozenset[int]:
+        """Those that this worker has now; may be asked from any thread."""
+        return self._lanes.partitions
 
     def behind(self) -> dict[TopicPartition, int]:
         """Return for each place that this worker has how many messages some processor has yet to fold."""
@@ -169,7 +169,7 @@ class FaustDriver:
 
     async def _fire_timers(self) -> None:
         while not self.app.should_stop:
-            owned = [(lane.partition, fold) for lane in self._lanes.lanes for fold in lane.folds]
+            owned = [(partition, fold) for fold in self._lanes.folds for partition in self._lanes.partitions]
             try:
                 await asyncio.to_thread(self._wakeups.fire, owned)
             except LogUnavailableError as error:

@@ -7,6 +7,7 @@ is appended, and the fold judges it at its place.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -20,6 +21,7 @@ from streams.runtime.partition_state import decoded
 from streams.runtime.publisher import Publisher
 from streams.runtime.state_store import Row, StateStore, StoreUnavailableError
 
+_log = logging.getLogger(__name__)
 _SPEC = next(spec for spec in EPISODES.tables if spec.name == INSTANCES)
 
 
@@ -36,8 +38,8 @@ class Departures(Protocol):
     def enter(self, flight: str, keys: Collection[str]) -> None:
         """Note that a flight is about to append to these."""
 
-    def land(self, flight: str, offsets: Mapping[str, int]) -> None:
-        """Note where the last of each lies, and that the flight is over."""
+    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+        """Note of each flight where the last of its keys lies, and that it is over."""
 
     def newest(self, keys: Sequence[str]) -> dict[str, Newest]:
         """Return what is noted of these; a note may be forgotten after an hour."""
@@ -79,11 +81,16 @@ class FleetInstances:
 
 
 class DepartingPublisher:
-    """Implements ``Publisher`` for an intake: notes what it appends to instances."""
+    """Implements ``Publisher`` for an intake: notes what it appends to instances. To be used from one event loop.
+
+    Nobody waits for a landing to be noted: until then an instance counts as unknown, which costs a record at the most.
+    """
 
     def __init__(self, publisher: Publisher, departures: Departures) -> None:
         self._publisher = publisher
         self._departures = departures
+        self._landed: dict[str, Mapping[str, int]] = {}
+        self._landing: asyncio.Task[None] | None = None
 
     async def publish(self, events: Sequence[AnyEvent]) -> list[Appended]:
         keys = [_key_of(event) for event in events]
@@ -93,12 +100,24 @@ class DepartingPublisher:
         flight = random_id()
         try:
             await asyncio.to_thread(self._departures.enter, flight, named)
-            appended = await self._publisher.publish(events)
-            offsets = {key: where.offset for key, where in zip(keys, appended, strict=True) if key is not None}
-            await asyncio.to_thread(self._departures.land, flight, offsets)
         except StoreUnavailableError as error:
             raise LogUnavailableError(str(error)) from error
+        appended = await self._publisher.publish(events)
+        self._landed[flight] = {key: where.offset for key, where in zip(keys, appended, strict=True) if key is not None}
+        if self._landing is None:
+            self._landing = asyncio.create_task(self._land())
         return appended
+
+    async def _land(self) -> None:
+        try:
+            while self._landed:
+                landed, self._landed = self._landed, {}
+                try:
+                    await asyncio.to_thread(self._departures.land, landed)
+                except StoreUnavailableError as error:
+                    _log.warning("%d appends count as under way for a minute: %s", len(landed), error)
+        finally:
+            self._landing = None
 
 
 def _is_ahead(newest: Newest, folded: int) -> bool:

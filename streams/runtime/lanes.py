@@ -1,52 +1,52 @@
 """Has every processor fold the partitions that this worker has now. It knows nothing of where messages come from.
 
-A lane is a partition number; in it each processor goes at its own pace, with its own position. They share no state and
-what a fold does is mostly waiting for acknowledgements, so none need wait for another.
+A lane is a processor, which goes at its own pace, with its own positions. They share no state and what a fold does is
+mostly waiting for acknowledgements, so none need wait for another. What waits in several of its partitions a lane
+folds together: an acknowledgement for one costs as much as one for eight.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
 from schemas.wire import SINGLE_OBJECT, Framing, as_single_object
 from streams.log.port import LogUnavailableError, TopicPartition
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import HalfLostError, StoreUnavailableError
 
 _BATCH = 500
 _MOST_WAITING = 5_000
 """Messages that may wait in a lane until the one who brings more has to wait."""
 _IDLE_SECONDS = 1.0
-"""After how long a processor's position is moved over messages of which it wanted none."""
+"""After how long a lane's positions are moved over messages of which it wanted none."""
 _PACE_SECONDS = 0.01
-"""How long after a batch was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
+"""How long after a round was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
 _LOOK_SECONDS = 5.0
 """How often the store is asked whether it still knows what was folded: of a partition that rests nobody else asks."""
 _AGAIN_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0
 """How long a log or a store may be away; after that it may be this process that is at fault, and it is better replaced."""
-_THREADS = 64
 _log = logging.getLogger(__name__)
 Folds = Callable[[], Sequence[PartitionFold]]
-"""Makes the processors of one partition, in their order."""
+"""Makes the processors of a worker, in the order in which they are given messages."""
 Fault = Callable[[BaseException], None]
 
 
-class Track:
-    """One processor in one lane. Everything but ``fold`` is called from the event loop."""
+class Lane:
+    """One processor. Everything but ``fold`` is called from the event loop."""
 
-    def __init__(self, partition: int, fold: PartitionFold, threads: ThreadPoolExecutor, framing: Framing) -> None:
+    def __init__(self, fold: PartitionFold, threads: ThreadPoolExecutor, framing: Framing) -> None:
         self.fold = fold
         self.topics = frozenset(fold.processor.topics)
-        self.waiting: deque[tuple[str, Message]] = deque()
-        self.room = asyncio.Event()
-        self.room.set()
-        self._name = f"{fold.processor.name}, partition {partition},"
-        self._partition = partition
+        self._waiting: dict[TopicPartition, deque[Message]] = {}
+        self._count = 0
+        self._room = asyncio.Event()
+        self._room.set()
         self._types = fold.processor.types
         self._threads = threads
         self._framing = framing
@@ -54,23 +54,36 @@ class Track:
         self._resting = asyncio.Event()
         self._at_work = asyncio.Lock()
 
-    async def take_over(self, unless: asyncio.Event) -> None:
-        """Begin at the store's position."""
-        await _until_done(self._threads, partial(self.fold.assigned, [self._partition]), self._name, unless)
+    async def take_over(self, partitions: Iterable[int], unless: asyncio.Event) -> None:
+        """Begin at the store's positions; to be called while it rests."""
+        await self._until_done(partial(self.fold.assigned, list(partitions)), unless)
 
-    def put(self, topic: str, message: Message) -> None:
+    @property
+    def has_room(self) -> bool:
+        """Whether a message may be put."""
+        return self._count < _MOST_WAITING
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        await self._room.wait()
+
+    def put(self, place: TopicPartition, message: Message) -> None:
         """Let a message wait for its turn. Of one that is not wanted only the position matters, which can wait."""
-        self.waiting.append((topic, message))
-        if message.type in self._types or len(self.waiting) >= _BATCH:
+        waiting = self._waiting.get(place)
+        if waiting is None:
+            waiting = self._waiting[place] = deque()
+        waiting.append(message)
+        self._count += 1
+        if message.type in self._types or self._count >= _BATCH:
             self._wanted.set()
-        if len(self.waiting) >= _MOST_WAITING:
-            self.room.clear()
-            self._wanted.set()
+        if not self.has_room:
+            self._room.clear()
 
     async def rest(self) -> None:
-        """Drop what waits, and return when the batch in hand is done."""
-        self.waiting.clear()
-        self.room.set()
+        """Drop what waits, and return when the round in hand is done."""
+        self._waiting.clear()
+        self._count = 0
+        self._room.set()
         self._resting.set()
         async with self._at_work:
             self._resting.clear()
@@ -81,154 +94,142 @@ class Track:
         earliest, looked = loop.time(), loop.time()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _IDLE_SECONDS)
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    await self._wanted.wait()
             if (early := earliest - loop.time()) > 0:
                 await asyncio.sleep(early)
             earliest = loop.time() + _PACE_SECONDS
             async with self._at_work:
-                batch = [self.waiting.popleft() for _ in range(min(_BATCH, len(self.waiting)))]
-                if not self.waiting:
-                    self._wanted.clear()
-                self.room.set()
-                if batch:
-                    await _until_done(self._threads, partial(self._fold, batch), self._name, self._resting)
+                if round_ := self._taken():
+                    await self._until_done(partial(self._fold, round_), self._resting)
                 if loop.time() - looked > _LOOK_SECONDS:
-                    restore = partial(self.fold.restore, self._partition)
-                    await _until_done(self._threads, restore, self._name, self._resting)
+                    await self._until_done(self.fold.restore, self._resting)
                     looked = loop.time()
 
-    def _fold(self, batch: Sequence[tuple[str, Message]]) -> None:
-        topics: dict[str, list[Message]] = {}
-        for topic, message in batch:
-            topics.setdefault(topic, []).append(self._plain(message))
-        for topic, messages in topics.items():
-            self.fold.fold((topic, self._partition), messages)
+    def _taken(self) -> dict[TopicPartition, list[Message]]:
+        """Return what the next round folds: something of every place where something waits."""
+        if not self._count:
+            self._wanted.clear()
+            return {}
+        share = max(1, _BATCH // len(self._waiting))
+        taken = {}
+        for place, waiting in list(self._waiting.items()):
+            taken[place] = [waiting.popleft() for _ in range(min(share, len(waiting)))]
+            self._count -= len(taken[place])
+            if not waiting:
+                del self._waiting[place]
+        if not self._count:
+            self._wanted.clear()
+        if self.has_room:
+            self._room.set()
+        return taken
+
+    def _fold(self, waiting: Mapping[TopicPartition, Sequence[Message]]) -> None:
+        self.fold.fold_all({place: [self._plain(one) for one in messages] for place, messages in waiting.items()})
 
     def _plain(self, message: Message) -> Message:
         """Return a message as folds read them. Here, because a registry may have to be asked: waited for, or a fault."""
         frame = as_single_object(self._framing, message.frame, message.type)
         return message if frame is message.frame else message._replace(frame=frame)
 
-
-class Lane:
-    """One partition number of all topics."""
-
-    def __init__(
-        self, partition: int, folds: Sequence[PartitionFold], threads: ThreadPoolExecutor, framing: Framing
-    ) -> None:
-        self.partition = partition
-        self.folds = folds
-        self.tracks = [Track(partition, fold, threads, framing) for fold in folds]
-
-    def position(self, topic: str) -> int:
-        """Return the first offset that some processor has yet to read."""
-        return min(track.fold.position((topic, self.partition)) for track in self.tracks if topic in track.topics)
-
-    async def put(self, topic: str, message: Message) -> None:
-        """Give a message to every processor that reads the topic, after waiting for room."""
-        for track in self.tracks:
-            if topic in track.topics:
-                await track.room.wait()
-                track.put(topic, message)
-
-    async def rest(self) -> None:
-        """Drop what waits, and return when no batch is in hand."""
-        await asyncio.gather(*(track.rest() for track in self.tracks))
-
-    async def work(self) -> None:
-        """Fold what arrives until it is cancelled; raises what cannot be waited out."""
-        async with asyncio.TaskGroup() as group:
-            for track in self.tracks:
-                group.create_task(track.work())
-
-
-async def _until_done(
-    threads: ThreadPoolExecutor, work: Callable[[], object], what: str, unless: asyncio.Event
-) -> None:
-    """Do a piece of work; while the log or the store is away, again and again until ``unless``: nothing of it is lost."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _PATIENCE_SECONDS
-    while True:
-        try:
-            await loop.run_in_executor(threads, work)
-        except HalfLostError:
-            raise
-        except (LogUnavailableError, StoreUnavailableError) as error:
-            if loop.time() > until:
+    async def _until_done(self, work: Callable[[], object], unless: asyncio.Event) -> None:
+        """Do a piece of work; while log or store is away, again and again until ``unless``: nothing of it is lost."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE_SECONDS
+        while True:
+            try:
+                await loop.run_in_executor(self._threads, work)
+            except HalfLostError:
                 raise
-            _log.warning("%s waits: %s", what, error)
-        else:
+            except (LogUnavailableError, StoreUnavailableError) as error:
+                if loop.time() > until:
+                    raise
+                _log.warning("%s waits: %s", self.fold.processor.name, error)
+            else:
+                return
+            try:
+                await asyncio.wait_for(unless.wait(), _AGAIN_SECONDS)
+            except TimeoutError:
+                continue
             return
-        try:
-            await asyncio.wait_for(unless.wait(), _AGAIN_SECONDS)
-        except TimeoutError:
-            continue
-        return
 
 
 class Lanes:
     """The lanes of a worker. All methods are for the event loop; ``fault`` is told there what a lane cannot survive."""
 
     def __init__(self, folds: Folds, fault: Fault, framing: Framing = SINGLE_OBJECT) -> None:
-        self._folds = folds
+        made = folds()
         self._fault = fault
-        self._framing = framing
-        self._threads = ThreadPoolExecutor(_THREADS, "lane")
-        self._lanes: dict[int, Lane] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._threads = ThreadPoolExecutor(max(1, len(made)), "lane")
+        self._lanes = [Lane(fold, self._threads, framing) for fold in made]
+        self._by_topic: dict[str, list[Lane]] = {}
+        for lane in self._lanes:
+            for topic in lane.topics:
+                self._by_topic.setdefault(topic, []).append(lane)
+        self._partitions: frozenset[int] = frozenset()
+        self._tasks: list[asyncio.Task[None]] = []
         self._changing = asyncio.Lock()
         self._closing = asyncio.Event()
 
     @property
-    def lanes(self) -> list[Lane]:
-        """Those of the partitions that this worker has now."""
-        return list(self._lanes.values())
+    def folds(self) -> list[PartitionFold]:
+        """The processors."""
+        return [lane.fold for lane in self._lanes]
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """Those that this worker has now."""
+        return self._partitions
+
+    @property
+    def topics(self) -> list[str]:
+        """What the processors read."""
+        return sorted(self._by_topic)
 
     async def assign(self, partitions: Iterable[int]) -> None:
         """Take over these partitions, from the store's positions on, and let go of all others."""
         wanted = frozenset(partitions)
         async with self._changing:
             await self._rest()
-            for partition in self._lanes.keys() - wanted:
-                self._tasks.pop(partition).cancel()
-                del self._lanes[partition]
-            await asyncio.gather(*(self._take(partition) for partition in sorted(wanted)))
-
-    async def _take(self, partition: int) -> None:
-        lane = self._lanes.get(partition) or Lane(partition, self._folds(), self._threads, self._framing)
-        for fold in lane.folds:
-            name = f"{fold.processor.name}, partition {partition},"
-            await _until_done(self._threads, partial(fold.assigned, [partition]), name, self._closing)
-        self._lanes[partition] = lane
-        if partition not in self._tasks:
-            self._tasks[partition] = task = asyncio.create_task(lane.work())
-            task.add_done_callback(self._ended)
+            self._partitions &= wanted
+            await asyncio.gather(*(lane.take_over(wanted, self._closing) for lane in self._lanes))
+            self._partitions = wanted
+            if not self._tasks and wanted:
+                self._tasks = [self._working(lane) for lane in self._lanes]
 
     def position(self, place: TopicPartition) -> int:
         """Return the first offset of a partition that is ours that some processor has yet to read; else raises KeyError."""
-        return self._lanes[place[1]].position(place[0])
+        return min(lane.fold.position(place) for lane in self._by_topic[place[0]])
 
     async def put(self, place: TopicPartition, message: Message) -> None:
         """Have a message folded, after waiting for room; dropped where the partition is not ours (any more)."""
-        lane = self._lanes.get(place[1])
-        if lane is not None:
-            await lane.put(place[0], message)
+        for lane in self._by_topic.get(place[0], ()):
+            if not lane.has_room:
+                await lane.room()
+            if place[1] in self._partitions:
+                lane.put(place, message)
 
     async def rest(self) -> None:
-        """Drop what waits, and return when no batch is in hand."""
+        """Drop what waits, and return when no round is in hand."""
         async with self._changing:
             await self._rest()
 
     async def close(self) -> None:
-        """Finish the batches in hand and let go of everything."""
+        """Finish the rounds in hand and let go of everything."""
         self._closing.set()
         await self.assign([])
+        for task in self._tasks:
+            task.cancel()
         self._threads.shutdown(wait=False)
 
     async def _rest(self) -> None:
-        await asyncio.gather(*(lane.rest() for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.rest() for lane in self._lanes))
+
+    def _working(self, lane: Lane) -> "asyncio.Task[None]":
+        task = asyncio.create_task(lane.work())
+        task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A lane's faults come as a group; the first of them says what there is to know.
-            self._fault(error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error)
+            self._fault(error)

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from schemas.events import Micros
 from streams.log.port import TopicPartition
-from streams.runtime.state_store import Changes, Held, Listener, Rank, Row, StoreUnavailableError, Wish
+from streams.runtime.state_store import Changes, Commit, Held, Listener, Part, Rank, Row, StoreUnavailableError, Wish
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -51,6 +51,9 @@ class MemoryStateStore:
         with self._lock:
             return dict(self._part(processor, partition).positions)
 
+    def positions_of(self, processor: str, partitions: Sequence[int]) -> dict[int, Mapping[str, int]]:
+        return {partition: self.positions(processor, partition) for partition in partitions}
+
     def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
         with self._lock:
             return self._part(processor, partition).rows_of(tables)
@@ -65,6 +68,12 @@ class MemoryStateStore:
             rows = self._part(processor, partition).rows
             return {row: rows[row] for row in wanted if row in rows}
 
+    def read(self, processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        return {
+            partition: Part(rows=self.fetch(processor, partition, rows), positions=self.positions(processor, partition))
+            for partition, rows in wanted.items()
+        }
+
     def snapshot(self, processor: str, partition: int, tables: Sequence[str]) -> tuple[Held, list[tuple[Row, bytes]]]:
         with self._lock:
             part = self._part(processor, partition)
@@ -77,6 +86,11 @@ class MemoryStateStore:
             ranks = self._part(processor, partition).ranks
             found = [(score, member) for (name, member), score in ranks.items() if name == ranking]
         return [(member, score) for score, member in sorted(found) if upto is None or score <= upto][:limit]
+
+    def ranked_of(
+        self, processor: str, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, int]]]:
+        return {partition: self.ranked(processor, partition, ranking, upto, limit) for partition in partitions}
 
     def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
         with self._lock:
@@ -96,6 +110,9 @@ class MemoryStateStore:
             if changes.rows and self._listeners:
                 self._changed.put((processor, partition, frozenset(page for _, page, _ in changes.rows)))
             return True
+
+    def commit_all(self, processor: str, commits: Sequence[Commit]) -> list[bool]:
+        return [self.commit(processor, *commit) for commit in commits]
 
     def listen(self, listener: Listener) -> None:
         with self._lock:

@@ -1,55 +1,69 @@
 """Folds the partitions that a worker of the distributed engine was given. It knows neither Faust nor Kafka nor Redis.
 
 The order that keeps everything: emit, wait for the acknowledgement, then move position and state in one step. The
-store's position is the one that counts; what a broker's consumer group thinks is a hint and may be wrong.
+store's position is the one that counts; what a broker's consumer group thinks is a hint and may be wrong. Partitions
+share no state, but what waits in several of them costs one append and one question to the store together.
 """
 
-import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from schemas import codec
-from schemas.codec import UnknownSchemaError
-from schemas.events import AnyEvent, Micros, TimerFired
+from schemas.events import AnyEvent, Micros
 from schemas.wire import SINGLE_OBJECT, Framing
-from streams.domain.processor import Output, Processor, Unheard
+from streams.domain.processor import Processor
 from streams.log import origin as origins
-from streams.log.port import EventLog, LogCorruptError, LogError, Record, Stored, TopicPartition, record_of
+from streams.log.port import EventLog, Record, TopicPartition
 from streams.runtime.emissions import Emissions
 from streams.runtime.partition_state import Due, PartitionState
-from streams.runtime.state_store import StateStore, StoreUnavailableError
+from streams.runtime.partition_steps import Message, PoisonError, Steps, message_of
+from streams.runtime.state_store import Commit, Row, StateStore
 
 _MOST_MESSAGES = 500
-_MOST_ROWS = 5_000
-"""Changed rows from which on a batch is committed and another begun: a store does nothing else meanwhile."""
 _TRIES = 5
-_log = logging.getLogger(__name__)
-
-
-class Message(NamedTuple):
-    """One message of a partition: its offset, its type and origin (headers) and its framed event."""
-
-    offset: int
-    type: str
-    frame: bytes
-    origin: str = ""
 
 
 class FencedError(RuntimeError):
     """Other workers move a partition's position again and again: there are two owners, which no broker allows."""
 
 
-class _PoisonError(Exception):
-    """A step raised, though folds are total: a fault in the program."""
+class _Batch(NamedTuple):
+    """What comes next of one place, read and not yet folded; ``state`` is its partition's."""
+
+    place: TopicPartition
+    state: PartitionState
+    messages: Sequence[Message]
+    events: Mapping[int, AnyEvent]
+
+
+class _Folded(NamedTuple):
+    """A batch in memory: what it emits, and the offset behind it."""
+
+    batch: _Batch
+    emitted: list[Record]
+    new: int
+
+
+def _causes(batches: Sequence[_Batch]) -> dict[TopicPartition, int]:
+    """Return by place the offset behind all that the batches' events follow from, as far as their origins say it."""
+    found: dict[TopicPartition, int] = {}
+    for batch in batches:
+        for message in batch.messages:
+            if message.origin and message.offset in batch.events and (origin := origins.parse(message.origin)):
+                cause = origins.cause_of(origin)
+                if cause is not None:
+                    found[cause[0]] = max(cause[1], found.get(cause[0], 0))
+    return found
 
 
 class PartitionFold:
-    """One processor over the partitions that this worker has now. Thread-safe; one batch at a time.
+    """One processor over the partitions that this worker has now. Thread-safe; one round of batches at a time.
 
     The state of all topics' partition N is one: the topics of a processor have the same number of partitions and
     are keyed alike, and a worker is given partition N of all of them.
@@ -69,12 +83,9 @@ class PartitionFold:
     ) -> None:
         self.processor = processor
         self.fenced = 0
-        self.poisoned = 0
-        self.repeated = 0
-        self.ignored = 0
         self._log = log
-        self._framing = framing
-        self._emissions = emissions
+        self._steps = Steps(processor, framing, emissions)
+        self._asks = emissions is not None or processor.recalls
         self._store = store
         self._lock = Lock()
         self._states: dict[int, PartitionState] = {}
@@ -85,7 +96,21 @@ class PartitionFold:
         self._reached: dict[TopicPartition, int] = {}
         """How far we have ever been: what a store that lost its data must come to again."""
         self._ends: dict[TopicPartition, int] = {}
-        self._poison: set[tuple[TopicPartition, int]] = set()
+
+    @property
+    def poisoned(self) -> int:
+        """How many events could not be folded."""
+        return self._steps.poisoned
+
+    @property
+    def repeated(self) -> int:
+        """How many emissions came again."""
+        return self._steps.repeated
+
+    @property
+    def ignored(self) -> int:
+        """How many events made no sense in their state."""
+        return self._steps.ignored
 
     # --- for the driver ---
 
@@ -115,48 +140,45 @@ class PartitionFold:
         return self._positions[place]
 
     def fold(self, place: TopicPartition, messages: Sequence[Message]) -> None:
-        """Fold what is new of ``messages``, which are in order, and return when it is committed.
+        """Fold what is new of one place's messages; see ``fold_all``."""
+        self.fold_all({place: messages})
+
+    def fold_all(self, waiting: Mapping[TopicPartition, Sequence[Message]]) -> None:
+        """Fold what is new of the messages of each place, which are in order, and return when it is committed.
 
         Messages that were folded before are passed over, and those that the transport left out are read from the log.
         Where another worker moved the position meanwhile, what is left for us is folded from its state. Raises
         FencedError, StoreUnavailableError and LogError: nothing is lost then, and the same messages may come again.
         """
+        fenced: Counter[TopicPartition] = Counter()
         with self._lock:
-            tries = 0
-            while tries < _TRIES:
-                chunk = self._next(place, messages)
-                if not chunk:
-                    return
-                try:
-                    done = self._apply(place, chunk)
-                except _PoisonError:
-                    continue  # noted: from the store's state, without that event
-                if not done:
+            while batches := list(self._round(waiting)):
+                for place in self._apply(batches):
                     self.fenced += 1
-                    tries += 1
-        raise FencedError(f"{self.processor.name}: others keep moving {place[0]}[{place[1]}]")
+                    fenced[place] += 1
+                    if fenced[place] >= _TRIES:
+                        raise FencedError(f"{self.processor.name}: others keep moving {place[0]}[{place[1]}]")
 
-    def restore(self, partition: int) -> None:
+    def restore(self) -> None:
         """Fold off the log what the store has lost since we were there; a look at its positions where it lost nothing.
 
-        Raises as ``fold`` does. Without it a partition of which no more messages come would stay lost.
+        Raises as ``fold_all`` does. Without it a partition of which no more messages come would stay lost.
         """
+        lost: dict[TopicPartition, int] = {}
         with self._lock:
-            if partition not in self._states:
-                return
-            kept = self._store.positions(self.processor.name, partition)
-            lost = {
-                topic: end for (topic, at), end in self._reached.items() if at == partition and kept.get(topic, 0) < end
-            }
-            if lost:
-                self._doubted.add(partition)
+            kept = self._store.positions_of(self.processor.name, sorted(self._states))
+            for (topic, partition), end in self._reached.items():
+                if kept.get(partition, {}).get(topic, 0) < end:
+                    lost[topic, partition] = end
+                    self._doubted.add(partition)
+            for partition in {at for _, at in lost}:
                 self._current(partition)
-        for topic, end in lost.items():
-            self._restore((topic, partition), end)
+        for place, end in lost.items():
+            self._restore(place, end)
 
     def _restore(self, place: TopicPartition, end: int) -> None:
         while (start := self._positions.get(place, end)) < end:
-            found = [_message(one) for one in self._log.read(*place, start, _MOST_MESSAGES) if one.offset < end]
+            found = [message_of(one) for one in self._log.read(*place, start, _MOST_MESSAGES) if one.offset < end]
             if not found:
                 return  # the rest of it is no messages
             self.fold(place, found)
@@ -185,8 +207,7 @@ class PartitionFold:
 
     def _loaded(self, partition: int) -> PartitionState:
         held = self._store.held(self.processor.name, partition)
-        asks = self._emissions is not None or self.processor.recalls
-        new = set(self.processor.topics) - held.positions.keys() if asks else ()
+        new = set(self.processor.topics) - held.positions.keys() if self._asks else ()
         ends = {topic: self._log.end(topic).get(partition, 0) for topic in new}
         return PartitionState(self.processor, partition, self._store, held, ends)
 
@@ -198,6 +219,23 @@ class PartitionFold:
                 self._positions[topic, partition] = state.positions.get(topic, 0)
         return self._states[partition]
 
+    # --- a round: at most one batch of each partition; the caller holds the lock ---
+
+    def _round(self, waiting: Mapping[TopicPartition, Sequence[Message]]) -> Iterator[_Batch]:
+        """Yield what comes next of each partition; of several topics of one, the first of which something is left."""
+        taken: set[int] = set()
+        for place, messages in waiting.items():
+            if place[1] in taken:
+                continue
+            while chunk := self._next(place, messages):
+                try:
+                    events = self._steps.events(place, chunk)
+                except PoisonError:
+                    continue  # noted: once more, without that event
+                taken.add(place[1])
+                yield _Batch(place, self._states[place[1]], chunk, events)
+                break
+
     def _next(self, place: TopicPartition, messages: Sequence[Message]) -> Sequence[Message]:
         """Return what comes next: none where all is done or was taken away while the messages waited."""
         if place[1] not in self._states:
@@ -207,135 +245,89 @@ class PartitionFold:
         fresh = messages[start : start + _MOST_MESSAGES]
         if fresh and fresh[0].offset > position:
             between = [
-                _message(stored)
+                message_of(stored)
                 for stored in self._log.read(*place, position, _MOST_MESSAGES)
                 if stored.offset < fresh[0].offset
             ]
             return between or fresh
         return fresh
 
-    # --- one batch ---
-
-    def _apply(self, place: TopicPartition, messages: Sequence[Message]) -> bool:
-        """Fold, emit and commit as many of the messages as one commit takes; False: somebody else was there."""
-        topic, partition = place
-        state = self._current(partition)
+    def _apply(self, batches: Sequence[_Batch]) -> list[TopicPartition]:
+        """Fold, emit and commit as much of the batches as one commit of each takes; return where somebody else was."""
         # Until it is committed: after an error nobody may go on from it.
-        self._doubted.add(partition)
-        expected = state.positions.get(topic, 0)
-        emitted, new = self._steps(state, place, messages)
-        if emitted:
-            # What was read of the store after our position may be another's work: of that nothing may be said aloud.
-            if self._store.positions(self.processor.name, partition) != state.positions:
-                return False
+        self._doubted.update(batch.place[1] for batch in batches)
+        if self.processor.begins is not None and any(batch.events for batch in batches):
+            self.processor.begins(_causes(batches))
+        folded, fenced = self._folded(batches)
+        others = self._moved([one.batch for one in folded if one.emitted and self._needs_proof(one.batch.state)])
+        fenced += [one.batch.place for one in folded if one.batch.place in others]
+        folded = [one for one in folded if one.batch.place not in others]
+        if emitted := [record for one in folded for record in one.emitted]:
             self._log.append(emitted)
+        done = self._store.commit_all(self.processor.name, [self._commit(one) for one in folded])
+        for one, is_done in zip(folded, done, strict=True):
+            if is_done:
+                self._committed(one)
+            else:
+                fenced.append(one.batch.place)
+        return fenced
+
+    def _folded(self, batches: Sequence[_Batch]) -> tuple[list[_Folded], list[TopicPartition]]:
+        """Return the batches folded in memory, and where the store's rows are another's already."""
+        ready, fenced = self._prepared(batches)
+        found = []
+        for batch in ready:
+            try:
+                emitted, new = self._steps.fold(batch.state, batch.place, batch.messages, batch.events)
+            except PoisonError:
+                continue  # noted: the next round folds it from the store's state, without that event
+            found.append(_Folded(batch, emitted, new))
+        return found, fenced
+
+    def _prepared(self, batches: Sequence[_Batch]) -> tuple[list[_Batch], list[TopicPartition]]:
+        """Read what the events touch and memory has not; return also where that is not of the state that we are at."""
+        missing: dict[int, list[Row]] = {}
+        ready, fenced = [], []
+        for batch in batches:
+            batch.state.load()
+            with suppress(PoisonError):  # noted: the next round goes without that event
+                missing[batch.place[1]] = batch.state.missing(self._steps.wanted_rows(batch.place, batch.events))
+                ready.append(batch)
+        asked = {partition: rows for partition, rows in missing.items() if rows}
+        found = self._store.read(self.processor.name, asked) if asked else {}
+        for batch in list(ready):
+            part = found.get(batch.place[1])
+            if part is not None and part.positions != batch.state.positions:
+                ready.remove(batch)
+                fenced.append(batch.place)
+            elif part is not None:
+                batch.state.fill(asked[batch.place[1]], part.rows)
+        return ready, fenced
+
+    def _needs_proof(self, state: PartitionState) -> bool:
+        """Return whether what a batch says may be more than its state and its log would have anybody say.
+
+        Rows that were read in the middle of it may be another's work; a planner's audience is another one later.
+        """
+        return state.strayed or self.processor.recalls
+
+    def _moved(self, batches: Sequence[_Batch]) -> set[TopicPartition]:
+        """Return where another worker has moved a position: of what follows there nothing may be said aloud."""
+        if not batches:
+            return set()
+        kept = self._store.positions_of(self.processor.name, [batch.place[1] for batch in batches])
+        return {batch.place for batch in batches if kept[batch.place[1]] != batch.state.positions}
+
+    def _commit(self, one: _Folded) -> Commit:
+        (topic, _), state = one.batch.place, one.batch.state
         # Whoever moved another topic's position changed the state that this was made from.
         others = {name: state.positions.get(name, 0) for name in self.processor.topics if name != topic}
         changes = replace(state.drain(), beside=others)
-        if not self._store.commit(self.processor.name, place, expected, new, changes):
-            return False
-        state.committed(topic, new)
-        self._positions[place] = new
-        self._reached[place] = max(new, self._reached.get(place, 0))
-        self._doubted.remove(partition)
-        return True
+        return Commit(one.batch.place, state.positions.get(topic, 0), one.new, changes)
 
-    def _steps(
-        self, state: PartitionState, place: TopicPartition, messages: Sequence[Message]
-    ) -> tuple[list[Record], int]:
-        """Return what is emitted, and the offset behind the last message that was folded."""
-        events = {message.offset: self._event(place, message) for message in messages if self._wants(place, message)}
-        if events and self.processor.begins is not None:
-            self.processor.begins()
-        self._prepare(state, place, events)
-        emitted: list[Record] = []
-        for message in messages:
-            if (event := events.get(message.offset)) is not None:
-                emitted += self._step(state, place, message, event)
-            if state.changed() >= _MOST_ROWS:
-                return emitted, message.offset + 1
-        return emitted, messages[-1].offset + 1
-
-    def _step(self, state: PartitionState, place: TopicPartition, message: Message, event: AnyEvent) -> list[Record]:
-        came_from = origins.parse(message.origin) if message.origin else None
-        if came_from is not None and not state.origins.is_new(place[0], came_from):
-            self.repeated += 1
-            if not self.processor.repeatable or came_from.imported:
-                return []
-        data = event.data
-        if isinstance(data, TimerFired):
-            if data.processor != self.processor.name:
-                return []
-            state.fired((event.page, data.timer), data.due)
-        # All that follows from an imported record was imported with it.
-        again = self.processor.recalls and state.silences.is_again(place[0], message.offset)
-        out = Output(event, again=again) if came_from is None or not came_from.imported else Unheard(event, again=True)
-        try:
-            self.processor.step(state.tables, event, out)
-            emitted = self._records(state, place, message.offset, out)
-        except (LogError, StoreUnavailableError):
-            raise
-        except Exception as error:  # a fold is total; whatever it raises is a fault to be named with its event
-            raise self._poisoned(place, message) from error
-        if out.ignored is not None:
-            self.ignored += 1
-        state.wake(event, out.wakes)
-        return emitted
-
-    def _records(self, state: PartitionState, place: TopicPartition, offset: int, out: Output) -> list[Record]:
-        if not out.emitted:
-            return []
-        name, since = self.processor.name, state.positions.get(place[0], 0)
-        if self._emissions is not None and not self.processor.recalls:
-            source = origins.source(name, place)
-            if state.silences.holds_back(place[0], source, offset, self._emissions):
-                return []
-        count = len(out.emitted) if self.processor.recalls else 0
-        return [
-            record_of(event, origin=origins.emitted(name, place, offset, rank, since, count))
-            for rank, event in enumerate(out.emitted)
-        ]
-
-    def _prepare(self, state: PartitionState, place: TopicPartition, events: dict[int, AnyEvent]) -> None:
-        prefetch = self.processor.prefetch
-        if prefetch is None:
-            state.prepare(())
-            return
-        wanted = []
-        for offset, event in events.items():
-            try:
-                wanted += list(prefetch(event))
-            except Exception as error:  # as pure as a step, and as much a fault where it raises
-                raise self._poisoned(place, Message(offset, event.type, b"")) from error
-        state.prepare(wanted)
-
-    # --- events ---
-
-    def _wants(self, place: TopicPartition, message: Message) -> bool:
-        return message.type in self.processor.types and (place, message.offset) not in self._poison
-
-    def _event(self, place: TopicPartition, message: Message) -> AnyEvent:
-        try:
-            return codec.decode(*self._framing.unframe(message.frame, message.type))
-        except UnknownSchemaError as error:
-            # A newer worker's event, or a registry that lost its data: to pass over it would be to lose it.
-            raise LogCorruptError(f"{place[0]}[{place[1]}]@{message.offset} cannot be read: {error}") from error
-        except LogError:
-            raise
-        except Exception as error:  # the codec's own errors and whatever Avro makes of broken bytes
-            raise self._poisoned(place, message) from error
-
-    def _poisoned(self, place: TopicPartition, message: Message) -> _PoisonError:
-        """Note an event that is passed over from now on, as no repetition would help."""
-        self._poison.add((place, message.offset))
-        self.poisoned += 1
-        _log.exception(
-            "%s passes over %s[%d]@%d: it cannot fold this %s",
-            self.processor.name, *place, message.offset, message.type,
-        )  # fmt: skip
-        return _PoisonError()
-
-
-def _message(stored: Stored) -> Message:
-    record = stored.record
-    return Message(stored.offset, record.type, codec.frame(record.fingerprint, record.body), record.origin)
+    def _committed(self, one: _Folded) -> None:
+        place = one.batch.place
+        one.batch.state.committed(place[0], one.new)
+        self._positions[place] = one.new
+        self._reached[place] = max(one.new, self._reached.get(place, 0))
+        self._doubted.remove(place[1])

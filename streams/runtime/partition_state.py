@@ -93,23 +93,32 @@ class PartitionState:
         self._specs = {spec.name: spec for spec in processor.tables}
         self._lazy = frozenset(spec.name for spec in processor.tables if spec.lazy)
         self._whole = self._lazy == frozenset(self._specs)
+        self.strayed = False
+        """Whether rows were read since the last commit that nothing proves to be of this state."""
         self._wishes = dict(held.wishes)
         self._wakes: dict[Wish, Micros | None] = {}
         self._reading_wishes = Lock()
 
     # --- reading ---
 
-    def prepare(self, wanted: Iterable[Row]) -> None:
-        """Read the tables that are kept whole, once, and those of ``wanted`` that are not in memory."""
-        if not self._whole:
-            eager = [name for name in self._specs if name not in self._lazy]
-            for (table, page, key), value in self._store.rows(self._processor.name, self._partition, eager):
-                self.tables[table].fill(page, key, decoded(self._specs[table], value))
-            self._whole = True
+    def load(self) -> None:
+        """Read the tables that are kept whole, once."""
+        if self._whole:
+            return
+        eager = [name for name in self._specs if name not in self._lazy]
+        self.strayed = True
+        for (table, page, key), value in self._store.rows(self._processor.name, self._partition, eager):
+            self.tables[table].fill(page, key, decoded(self._specs[table], value))
+        self._whole = True
+
+    def missing(self, wanted: Iterable[Row]) -> list[Row]:
+        """Return those of the rows that are to be read before a batch that touches them."""
         tables = self.tables
-        missing = [row for row in dict.fromkeys(wanted) if row[0] in self._lazy and not tables[row[0]].holds(*row[1:])]
-        found = self._store.fetch(self._processor.name, self._partition, missing) if missing else {}
-        for row in missing:
+        return [row for row in dict.fromkeys(wanted) if row[0] in self._lazy and not tables[row[0]].holds(*row[1:])]
+
+    def fill(self, asked: Iterable[Row], found: Mapping[Row, bytes]) -> None:
+        """Take the rows that were asked for; what was not found does not exist."""
+        for row in asked:
             self._fill(row, found.get(row))
 
     def _fill(self, row: Row, value: bytes | None) -> None:
@@ -122,6 +131,7 @@ class PartitionState:
     def _table(self, spec: TableSpec) -> MemoryTable[Any]:
         def load(page: str, key: str) -> Any:
             row = (spec.name, page, key)
+            self.strayed = True
             value = self._store.fetch(self._processor.name, self._partition, [row]).get(row)
             return None if value is None else decoded(spec, value)
 
@@ -176,7 +186,8 @@ class PartitionState:
         return Changes(rows, ranks, dict(self._wakes), self.origins.drain() | self.silences.drain())
 
     def committed(self, topic: str, position: int) -> None:
-        """What was drained is in the store, with this position."""
+        """What was drained is in the store, with this position: which proves all that was read for it."""
+        self.strayed = False
         self.positions[topic] = position
         if self._wakes:
             with self._reading_wishes:

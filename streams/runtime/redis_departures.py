@@ -42,10 +42,13 @@ class RedisDepartures:
                 pipeline.expire(self._name(key), KEPT)
             pipeline.execute()
 
-    def land(self, flight: str, offsets: Mapping[str, int]) -> None:
-        names = [self._name(key) for key in offsets]
-        with translated():
-            self._land(keys=names, args=[flight, int(KEPT.total_seconds()), *offsets.values()])
+    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+        kept = int(KEPT.total_seconds())
+        with translated(), self._client.pipeline(transaction=False) as pipeline:
+            for flight, offsets in flights.items():
+                names = [self._name(key) for key in offsets]
+                self._land(keys=names, args=[flight, kept, *offsets.values()], client=pipeline)
+            pipeline.execute()
 
     def newest(self, keys: Sequence[str]) -> dict[str, Newest]:
         with translated(), self._client.pipeline(transaction=False) as pipeline:

@@ -24,7 +24,7 @@ from schemas.shapes import decoder
 from streams.log.port import TopicPartition
 from streams.runtime import redis_store_scripts as scripts
 from streams.runtime.redis_hints import RedisHints, encoded
-from streams.runtime.state_store import Changes, HalfLostError, Held, Listener, Row, StoreUnavailableError
+from streams.runtime.state_store import Changes, Commit, HalfLostError, Held, Listener, Part, Row, StoreUnavailableError
 
 T = TypeVar("T")
 _SETTINGS = {
@@ -76,7 +76,15 @@ class RedisStateStore:
     def positions(self, processor: str, partition: int) -> Mapping[str, int]:
         with self._open():
             found = self._redis.hgetall(self._key(processor, partition, "positions"))
-        return {topic.decode(): int(position) for topic, position in found.items()}
+        return _positions(found)
+
+    def positions_of(self, processor: str, partitions: Sequence[int]) -> dict[int, Mapping[str, int]]:
+        with self._open():
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in partitions:
+                pipeline.hgetall(self._key(processor, partition, "positions"))
+            answers = pipeline.execute()
+        return {partition: _positions(answer) for partition, answer in zip(partitions, answers, strict=True)}
 
     def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
         for table, page, size in self._pages(processor, partition, tables):
@@ -92,22 +100,35 @@ class RedisStateStore:
         return {key.decode(): value for key, value in found.items()}
 
     def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
+        with self._open():
+            pipeline = self._redis.pipeline(transaction=False)
+            asked = self._ask(pipeline, processor, partition, wanted)
+            answers = pipeline.execute()
+        return _found(asked, answers)
+
+    def read(self, processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        with self._open():
+            pipeline = self._redis.pipeline(transaction=False)
+            asked = {}
+            for partition, rows in wanted.items():
+                asked[partition] = self._ask(pipeline, processor, partition, rows)
+                # Behind the rows: where they have not moved until now, the rows are of them.
+                pipeline.hgetall(self._key(processor, partition, "positions"))
+            answers = iter(pipeline.execute())
+        return {
+            partition: Part(rows=_found(some, [next(answers) for _ in some]), positions=_positions(next(answers)))
+            for partition, some in asked.items()
+        }
+
+    def _ask(self, pipeline: Any, processor: str, partition: int, wanted: Sequence[Row]) -> list[Sequence[Row]]:
+        """Add the questions for these rows; return which rows each of them is for."""
         by_page: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in wanted:
             by_page[row[:2]].append(row)
         asked = [some for rows in by_page.values() for some in _sliced(rows, _FETCHED)]
-        with self._open():
-            pipeline = self._redis.pipeline(transaction=False)
-            for rows in asked:
-                key = self._key(processor, partition, _rows(*rows[0][:2]))
-                pipeline.hmget(key, [row[2] for row in rows])
-            answers = pipeline.execute()
-        return {
-            row: value
-            for rows, values in zip(asked, answers, strict=True)
-            for row, value in zip(rows, values, strict=True)
-            if value is not None
-        }
+        for rows in asked:
+            pipeline.hmget(self._key(processor, partition, _rows(*rows[0][:2])), [row[2] for row in rows])
+        return asked
 
     def snapshot(self, processor: str, partition: int, tables: Sequence[str]) -> tuple[Held, list[tuple[Row, bytes]]]:
         for _ in range(_OPTIMISM):
@@ -120,11 +141,22 @@ class RedisStateStore:
     def ranked(
         self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
     ) -> list[tuple[str, int]]:
-        key = self._key(processor, partition, f"ranks/{ranking}")
+        return self.ranked_of(processor, [partition], ranking, upto, limit)[partition]
+
+    def ranked_of(
+        self, processor: str, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, int]]]:
         most = "+inf" if upto is None else upto
         with self._open():
-            found = self._redis.zrangebyscore(key, "-inf", most, start=0, num=limit, withscores=True)
-        return [(member.decode(), int(score)) for member, score in found]
+            pipeline = self._redis.pipeline(transaction=False)
+            for partition in partitions:
+                key = self._key(processor, partition, f"ranks/{ranking}")
+                pipeline.zrangebyscore(key, "-inf", most, start=0, num=limit, withscores=True)
+            answers = pipeline.execute()
+        return {
+            partition: [(member.decode(), int(score)) for member, score in found]
+            for partition, found in zip(partitions, answers, strict=True)
+        }
 
     def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
         with self._open():
@@ -133,20 +165,42 @@ class RedisStateStore:
     # --- the port: writing ---
 
     def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
-        topic, partition = place
+        return self.commit_all(processor, [Commit(place, expected, new, changes)])[0]
+
+    def commit_all(self, processor: str, commits: Sequence[Commit]) -> list[bool]:
+        if not commits:
+            return []
+        told = [self._told(processor, commit) for commit in commits]
+        with self._open():
+            try:
+                answers = self._committed(told)
+            except redis.exceptions.NoScriptError:
+                self._commit.sha = self._redis.script_load(self._commit.script)
+                answers = self._committed(told)
+        for commit, answer in zip(commits, answers, strict=True):
+            if isinstance(answer, bytes):
+                raise self._half_lost(processor, commit.place[1], answer)
+        return [bool(answer) for answer in answers]
+
+    def _committed(self, told: Iterable[tuple[list[str], list[Any]]]) -> list[Any]:
+        # Not the script itself: in a pipeline it asks each time first whether Redis knows it.
+        pipeline = self._redis.pipeline(transaction=False)
+        for keys, arguments in told:
+            pipeline.evalsha(self._commit.sha, len(keys), *keys, *arguments)
+        answers: list[Any] = pipeline.execute()
+        return answers
+
+    def _told(self, processor: str, commit: Commit) -> tuple[list[str], list[Any]]:
+        """Return the keys and the arguments of the script that does a commit."""
+        (topic, partition), changes = commit.place, commit.changes
         parts = _parts(changes)
         keys = [self._key(processor, partition, part) for part in ("positions", "index", *parts)]
         pages = {page for _, page, _ in changes.rows}
         message = encoded(processor, partition, pages) if pages else b""
-        with self._open():
-            told = chain.from_iterable(parts.values())
-            beside = [part for name, at in changes.beside.items() for part in (name, at)]
-            answer = self._commit(
-                keys, [topic, expected, new, self._channel, message, len(changes.beside), *beside, *told]
-            )
-        if isinstance(answer, bytes):
-            raise self._half_lost(processor, partition, answer)
-        return bool(answer)
+        told = chain.from_iterable(parts.values())
+        beside = [part for name, at in changes.beside.items() for part in (name, at)]
+        head = [topic, commit.expected, commit.new, self._channel, message, len(changes.beside)]
+        return keys, [*head, *beside, *told]
 
     def listen(self, listener: Listener) -> None:
         with self._open():
@@ -228,6 +282,19 @@ class RedisStateStore:
             yield
         except redis.RedisError as error:
             raise StoreUnavailableError(f"Redis: {error}") from error
+
+
+def _positions(found: Mapping[bytes, bytes]) -> dict[str, int]:
+    return {topic.decode(): int(position) for topic, position in found.items()}
+
+
+def _found(asked: Sequence[Sequence[Row]], answers: Sequence[Sequence[bytes | None]]) -> dict[Row, bytes]:
+    return {
+        row: value
+        for rows, values in zip(asked, answers, strict=True)
+        for row, value in zip(rows, values, strict=True)
+        if value is not None
+    }
 
 
 def _rows(table: str, page: str) -> str:

@@ -5,7 +5,7 @@ ranks, wishes and origins of one (processor, partition) move in one step with a 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,22 @@ class Changes(msgspec.Struct, frozen=True):
     """Positions of the partition's other topics from which this was made: where one has moved, nothing is written."""
 
 
+class Commit(NamedTuple):
+    """A batch's end: ``changes`` and the position ``new`` of a place, if the position is ``expected`` until then."""
+
+    place: TopicPartition
+    expected: int
+    new: int
+    changes: Changes
+
+
+class Part(NamedTuple):
+    """Rows of one partition, and its positions as of when or after they were read: unmoved, they prove the rows."""
+
+    positions: Mapping[str, int]
+    rows: Mapping[Row, bytes]
+
+
 class Held(msgspec.Struct, frozen=True):
     """The small things of one (processor, partition), as of one moment."""
 
@@ -61,6 +77,9 @@ class StateStore(Protocol):
     def positions(self, processor: str, partition: int) -> Mapping[str, int]:
         """Return the positions of ``held`` alone: cheap, for whoever asks often."""
 
+    def positions_of(self, processor: str, partitions: Sequence[int]) -> dict[int, Mapping[str, int]]:
+        """Return the positions of several partitions, with one question."""
+
     def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
         """Return all rows of these tables that this partition's events made; partitions share no row."""
 
@@ -70,6 +89,9 @@ class StateStore(Protocol):
     def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
         """Return those of the rows that exist."""
 
+    def read(self, processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        """Return those of the rows that exist by partition, with one question."""
+
     def snapshot(self, processor: str, partition: int, tables: Sequence[str]) -> tuple[Held, list[tuple[Row, bytes]]]:
         """Return what ``held`` returns and the rows of these tables, all as of one moment: what a follower goes on from."""
 
@@ -78,6 +100,11 @@ class StateStore(Protocol):
     ) -> list[tuple[str, int]]:
         """Return members with their scores in ascending order of (score, member), none above ``upto``."""
 
+    def ranked_of(
+        self, processor: str, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, int]]]:
+        """Return what ``ranked`` returns of several partitions, with one question."""
+
     def ranked_count(self, processor: str, partition: int, ranking: str) -> int:
         """Return how many members a ranking has."""
 
@@ -85,6 +112,12 @@ class StateStore(Protocol):
         """Write ``changes`` and the position ``new`` in one step, if the position is ``expected`` and all of ``changes.beside`` hold.
 
         False means that somebody else moved it: nothing was written, and the caller's state is worthless.
+        """
+
+    def commit_all(self, processor: str, commits: Sequence[Commit]) -> list[bool]:
+        """Do several commits of different partitions with one question, each for itself: one says nothing of another.
+
+        After an error any of them may be done.
         """
 
     def listen(self, listener: Listener) -> None:

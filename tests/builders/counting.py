@@ -13,7 +13,7 @@ from schemas.topics import instance_key
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 from streams.log.port import EventLog, record_of
-from streams.runtime.partition_fold import Message
+from streams.runtime.partition_steps import Message
 
 ALERTS, PAGES = "tocsin.alerts", "tocsin.pages"
 PARTITIONS = {ALERTS: 4, PAGES: 4}

@@ -17,7 +17,8 @@ from streams.log.port import Appended, LogUnavailableError, Record, Stored, Topi
 from streams.runtime.embedded import timer_event
 from streams.runtime.emissions import Emissions
 from streams.runtime.memory_store import MemoryStateStore
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import Changes, StoreUnavailableError
 
 ALERTS, PAGES = "tocsin.alerts", "tocsin.pages"

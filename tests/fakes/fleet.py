@@ -37,10 +37,11 @@ class NotedDepartures:
         for key in keys:
             self._flights.setdefault(key, set()).add(flight)
 
-    def land(self, flight: str, offsets: Mapping[str, int]) -> None:
-        for key, offset in offsets.items():
-            self._flights.setdefault(key, set()).discard(flight)
-            self._offsets[key] = max(offset, self._offsets.get(key, -1))
+    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+        for flight, offsets in flights.items():
+            for key, offset in offsets.items():
+                self._flights.setdefault(key, set()).discard(flight)
+                self._offsets[key] = max(offset, self._offsets.get(key, -1))
 
     def newest(self, keys: Sequence[str]) -> dict[str, Newest]:
         noted = self._flights.keys() | self._offsets.keys()

@@ -22,7 +22,8 @@ from streams.domain.episodes import episode_id
 from streams.log.kafka import KafkaEventLog
 from streams.log.port import record_of
 from streams.log.sqlite import FILE_NAME
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.partition_steps import Message
 from streams.runtime.redis_store import RedisStateStore
 from tests.builders.history import PAGE, Story, tell
 from tests.parts.kafka import shared_broker

@@ -40,7 +40,7 @@ class Processors:
         self.all = processors(audience, PlansOnLog(ground.log))
 
     def folds(self) -> Sequence[PartitionFold]:
-        """Return the folds of one partition."""
+        """Return their folds, which have no partitions yet."""
         return [
             PartitionFold(processor, self._ground.log, self._ground.store, emissions=self._emissions)
             for processor in self.all

@@ -75,7 +75,7 @@ class StreamsWorker:
         self._driver.fail(fault)
 
     def _own(self) -> Mapping[str, Behind]:
-        partitions = [lane.partition for lane in self._driver.lanes] if self._driver is not None else []
+        partitions = self._driver.partitions if self._driver is not None else []
         return self._backlog.of(self._processors.all, partitions)
 
     def _all(self) -> Mapping[str, Behind]:

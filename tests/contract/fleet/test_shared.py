@@ -55,10 +55,17 @@ def test_what_is_leaving_is_noted_until_all_of_it_has_landed(departures: Departu
     departures.enter("first", ["a", "b"])
     departures.enter("second", ["b"])
     assert departures.newest(["a", "b", "c"]) == {"a": Newest(leaving=True, offset=-1), "b": Newest(True, -1)}
-    departures.land("second", {"b": 9})
+    departures.land({"second": {"b": 9}})
     assert departures.newest(["b"]) == {"b": Newest(leaving=True, offset=9)}
-    departures.land("first", {"a": 3, "b": 4})
+    departures.land({"first": {"a": 3, "b": 4}})
     assert departures.newest(["a", "b"]) == {"a": Newest(False, 3), "b": Newest(False, 9)}, "the highest offset counts"
+
+
+def test_flights_land_together(departures: Departures) -> None:
+    departures.enter("first", ["a", "b"])
+    departures.enter("second", ["b"])
+    departures.land({"first": {"a": 3, "b": 4}, "second": {"b": 2}})
+    assert departures.newest(["a", "b"]) == {"a": Newest(False, 3), "b": Newest(False, 4)}
 
 
 @pytest.mark.redis

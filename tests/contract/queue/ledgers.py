@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from streams.log.port import record_of
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.replay import new_file
-from streams.runtime.state_store import Row, StateStore
+from streams.runtime.state_store import Part, Row, StateStore
 from tests.builders.fold_world import message
 from tests.contract.store.stores import shared_redis
 
@@ -88,11 +88,23 @@ class FleetLedger:
         self.reads += len(found)
         return found
 
+    def read(self, processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        """Read rows of several partitions, and count them."""
+        found = self._store.read(processor, wanted)
+        self.reads += sum(len(part.rows) for part in found.values())
+        return found
+
     def ranked(
         self, processor: str, partition: int, ranking: str, upto: int | None, limit: int
     ) -> list[tuple[str, int]]:
         """Read a ranking."""
         return self._store.ranked(processor, partition, ranking, upto, limit)
+
+    def ranked_of(
+        self, processor: str, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
+    ) -> dict[int, list[tuple[str, int]]]:
+        """Read the rankings of several partitions."""
+        return self._store.ranked_of(processor, partitions, ranking, upto, limit)
 
     def fold(self, events: Sequence[AnyEvent]) -> None:
         for appended, event in zip(self._log.append([record_of(each) for each in events]), events, strict=True):

@@ -29,7 +29,7 @@ from schemas.ids import derive
 from schemas.topics import NOTIFICATIONS, PAGES, SUBSCRIPTIONS, TOPICS, shard_of
 from schemas.vocabulary import Impact, Kind
 from streams.domain.processor import Processor
-from streams.log.port import Appended, EventLog, LogUnavailableError, Record, event_of, record_of
+from streams.log.port import Appended, EventLog, LogUnavailableError, Positions, Record, event_of, record_of
 from streams.runtime.follower import Follower
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
@@ -213,8 +213,11 @@ def test_it_asks_the_log_how_far_subscriptions_and_pages_reach(world: World) -> 
 
     audience = FollowedAudience(ends)
     audience.attach(world.follower)
-    audience.catch_up()
+    audience.catch_up_wholly({})
     assert sorted(asked) == sorted((SUBSCRIPTIONS.name, PAGES.name))
+    asked.clear()
+    audience.catch_up({(PAGES.name, 0): 0})
+    assert asked == [SUBSCRIPTIONS.name], "of pages it need know what a notice follows from"
 
 
 def test_a_batch_of_notices_asks_once_and_before_it_is_folded(world: World) -> None:
@@ -225,10 +228,10 @@ def test_a_batch_of_notices_asks_once_and_before_it_is_folded(world: World) -> N
     asked = 0
     before = world.audience.catch_up
 
-    def counted() -> None:
+    def counted(causes: Positions) -> None:
         nonlocal asked
         asked += 1
-        before()
+        before(causes)
 
     world.work(replace(world.planner(), begins=counted))
     assert 1 <= asked <= NOTIFICATIONS.partitions

@@ -1,6 +1,7 @@
 """What an intake of a fleet may rely on: a folded state, unless something newer is on its way to the fold."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -14,7 +15,8 @@ from streams.log.port import LogUnavailableError, Record, record_of
 from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.memory_store import MemoryStateStore
-from streams.runtime.partition_fold import Message, PartitionFold
+from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import StoreUnavailableError
 from tests.fakes.fleet import NotedDepartures
 
@@ -30,6 +32,12 @@ class World:
         self.departures = NotedDepartures()
         self.instances = FleetInstances(self.store, self.departures)
         self.publisher = DepartingPublisher(KafkaPublisher(self.log), self.departures)
+
+    async def publish(self, *events: AnyEvent) -> None:
+        """Append, and wait until it is noted that nothing is under way any more."""
+        await self.publisher.publish(events)
+        if (landing := self.publisher._landing) is not None:
+            await landing
 
     def fold(self) -> None:
         fold = PartitionFold(EPISODES, self.log, self.store)
@@ -58,7 +66,7 @@ def firing(name: str) -> AnyEvent:
 async def test_what_is_folded_is_known_and_what_is_not_is_not() -> None:
     world = World()
     assert world.known("a", "b") == set()
-    await world.publisher.publish([firing("a"), firing("b")])
+    await world.publish(firing("a"), firing("b"))
     assert world.known("a", "b") == set(), "on the log, and not folded"
     world.fold()
     assert world.known("a", "b", "c") == {"a", "b"}
@@ -66,13 +74,13 @@ async def test_what_is_folded_is_known_and_what_is_not_is_not() -> None:
 
 async def test_an_instance_with_news_on_their_way_counts_as_unknown() -> None:
     world = World()
-    await world.publisher.publish([firing("a"), firing("b")])
+    await world.publish(firing("a"), firing("b"))
     world.fold()
     world.departures.enter("of another intake", [instance_key("acme", "prom", "a")])
     assert world.known("a", "b") == {"b"}
     partition = partition_of(instance_key("acme", "prom", "a"), ALERTS.partitions)
     behind = world.log.end(ALERTS.name)[partition]
-    world.departures.land("of another intake", {instance_key("acme", "prom", "a"): behind})
+    world.departures.land({"of another intake": {instance_key("acme", "prom", "a"): behind}})
     assert world.known("a", "b") == {"b"}, "it lies on the log, behind what is folded"
     world.log.append([record_of(firing_again("a"))])
     world.fold()
@@ -84,9 +92,24 @@ def firing_again(name: str) -> AnyEvent:
     return Event("again", "acme", NOW, NOW, event.actor, None, None, drill=False, data=event.data)
 
 
+async def test_landings_that_cannot_be_noted_refuse_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Away(NotedDepartures):
+        def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+            raise StoreUnavailableError("away")
+
+    world = World()
+    world.departures = Away()
+    world.publisher = DepartingPublisher(KafkaPublisher(world.log), world.departures)
+    await world.publish(firing("a"))
+    assert "1 appends count as under way" in caplog.text
+    await world.publish(firing("b"))
+    world.fold()
+    assert world.departures.newest([instance_key("acme", "prom", "a")])[instance_key("acme", "prom", "a")].leaving
+
+
 async def test_an_append_that_fails_leaves_its_instances_in_doubt() -> None:
     world = World()
-    await world.publisher.publish([firing("a")])
+    await world.publish(firing("a"))
     world.fold()
     world.log.close()
     with pytest.raises(LogUnavailableError):

@@ -1,7 +1,7 @@
 """Lanes over the log and the store in memory: in order, beside each other, resting, waiting out what is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from threading import Event
 
@@ -15,7 +15,7 @@ from streams.runtime import lanes as module
 from streams.runtime.lanes import Lanes
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
-from streams.runtime.state_store import Changes, HalfLostError, StoreUnavailableError
+from streams.runtime.state_store import Changes, Commit, HalfLostError, StoreUnavailableError
 from tests.builders.counting import ALERTS, COUNTING, COUNTS, PARTITIONS, alert, append, messages
 
 INDIFFERENT = Processor("indifferent", (ALERTS,), frozenset({"Nothing"}), (TableSpec(COUNTS, int),), COUNTING.step)
@@ -23,7 +23,7 @@ NAMES = [f"instance-{number}" for number in range(40)]
 
 
 class Store(MemoryStateStore):
-    """``gate`` holds partition 0's commits up while it is closed; ``errors`` are raised by the next commits, all are noted."""
+    """``gate`` holds the commits of COUNTING's partition 0 up while it is closed; ``errors`` are raised by the next commits, all are noted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Store(MemoryStateStore):
             self._parts.clear()
 
     def commit(self, processor: str, place: TopicPartition, expected: int, new: int, changes: Changes) -> bool:
-        if place[1] == 0:
+        if place[1] == 0 and processor == COUNTING.name:
             self.entered.set()
             self.gate.wait()
         if self.errors:
@@ -99,7 +99,7 @@ async def test_everything_is_folded_by_every_processor() -> None:
         await world.feed(200)
         await until(lambda: world.counted == 200)
         await until(lambda: world.at(INDIFFERENT.name) == 200)
-        assert all(lane.position(ALERTS) == world.log.end(ALERTS)[lane.partition] for lane in world.lanes.lanes)
+        assert all(world.lanes.position((ALERTS, at)) == world.log.end(ALERTS)[at] for at in world.lanes.partitions)
     assert world.faults == []
 
 
@@ -113,7 +113,9 @@ async def test_a_processor_that_wants_nothing_costs_no_commits_until_it_is_idle(
             await until(lambda: world.at(COUNTING.name) == world.appended)
         assert INDIFFERENT.name not in {processor for processor, _ in world.store.commits}
         assert world.at(INDIFFERENT.name) == 0
-        assert {lane.position(ALERTS) for lane in world.lanes.lanes} == {0}, "whoever comes next must read it all"
+        assert {world.lanes.position((ALERTS, at)) for at in world.lanes.partitions} == {0}, (
+            "whoever comes next must read it all"
+        )
 
 
 async def test_a_store_that_is_emptied_is_filled_again_though_nothing_more_arrives(
@@ -133,11 +135,30 @@ async def test_lanes_do_not_wait_for_each_other() -> None:
     async with working() as world:
         world.store.gate.clear()
         await world.feed(40)
-        held_up = world.log.end(ALERTS)[0]
-        assert held_up > 0
-        await until(lambda: world.counted == 40 - held_up)
+        await until(lambda: world.at(INDIFFERENT.name) == 40)
+        assert world.at(COUNTING.name) < 40
         world.store.gate.set()
         await until(lambda: world.counted == 40)
+
+
+async def test_what_waits_in_several_partitions_is_one_append_and_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    commit_all = Store.commit_all
+
+    def noted(store: Store, processor: str, commits: Sequence[Commit]) -> list[bool]:
+        if processor == COUNTING.name:
+            rounds.append(len(commits))
+        return commit_all(store, processor, commits)
+
+    monkeypatch.setattr(Store, "commit_all", noted)
+    async with working() as world:
+        world.store.gate.clear()
+        await world.feed(40)
+        await until(world.store.entered.is_set)
+        await world.feed(200)
+        world.store.gate.set()
+        await until(lambda: world.counted == 240)
+    assert max(rounds) == PARTITIONS[ALERTS]
 
 
 async def test_what_waits_is_dropped_and_what_is_in_hand_is_finished() -> None:

@@ -1,7 +1,7 @@
 """One worker's fold of its partitions: what is passed over, fetched, fenced, repeated, emitted and wished."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -10,10 +10,10 @@ from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 from streams.log import origin
 from streams.log.port import LogCorruptError, LogUnavailableError, Record, event_of
-from streams.runtime import partition_fold, partition_state
+from streams.runtime import partition_state, partition_steps
 from streams.runtime.partition_fold import FencedError, PartitionFold
 from streams.runtime.partition_state import Due, decoded, page_and_key
-from streams.runtime.state_store import Held, Row, StoreUnavailableError
+from streams.runtime.state_store import Held, Part, Row, StoreUnavailableError
 from tests.builders.fold_world import ALERTS, BOTH, COUNTING, ECHO, PAGES, PARTITIONS, Seen, World, alert
 
 HERE = (ALERTS, 1)
@@ -465,13 +465,13 @@ def test_lazy_tables_are_fetched_by_the_batch_and_shrink(monkeypatch: pytest.Mon
     world = World([alert(number, fingerprint=f"disk{number % 30}") for number in range(300)])
     worker = world.worker(COUNTING)
     fetched: list[int] = []
-    fetch = world.store.fetch
+    read = world.store.read
 
-    def counted(processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
-        fetched.append(len(wanted))
-        return fetch(processor, partition, wanted)
+    def counted(processor: str, wanted: Mapping[int, Sequence[Row]]) -> dict[int, Part]:
+        fetched.extend(len(rows) for rows in wanted.values())
+        return read(processor, wanted)
 
-    monkeypatch.setattr(world.store, "fetch", counted)
+    monkeypatch.setattr(world.store, "read", counted)
     for partition in range(PARTITIONS):
         for start in range(0, 200, 20):
             worker.fold((ALERTS, partition), world.messages((ALERTS, partition), start, 20))
@@ -483,7 +483,7 @@ def test_lazy_tables_are_fetched_by_the_batch_and_shrink(monkeypatch: pytest.Mon
 
 
 def test_many_rows_are_several_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition_fold, "_MOST_ROWS", 3)
+    monkeypatch.setattr(partition_steps, "_MOST_ROWS", 3)
     world = World([alert(number, fingerprint=f"disk{number}") for number in range(20)])
     mine = [place for place in ((ALERTS, 0), (ALERTS, 1)) if world.messages(place)]
     worker = world.worker(COUNTING)
