@@ -21,6 +21,9 @@ from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
 from producers.commands.deps import Door
+from producers.receipts.deps import Listening
+from producers.receipts.receipt import Opening
+from producers.receipts.registry import RECEIPT_KIND_OF_NAME
 from streams.runtime.access import Access, Operator, Role, digest
 from streams.runtime.clock import Clock
 from streams.runtime.metrics import Metrics
@@ -61,6 +64,16 @@ def sources_of(config: Config) -> SourceTokens:
             )
             for source in config.sources
         )
+    )
+
+
+def listening_of(config: Config) -> tuple[Listening, ...]:
+    """Return whose receipts are listened to: what the settings of channels name."""
+    page, base = config.page.id, str(config.page.url).rstrip("/")
+    return tuple(
+        Listening(page, name, kind, kind.open(Opening(name, f"{base}/receipts/{page}/{kind.name}", keys)))
+        for name, settings in config.channels.items()
+        for kind, keys in ((RECEIPT_KIND_OF_NAME[kind], keys) for kind, keys in settings.receipts().items())
     )
 
 

@@ -27,6 +27,8 @@ from producers.commands.deps import CommandDeps
 from producers.commands.router import commands_router
 from producers.intake.deps import IntakeDeps
 from producers.intake.router import intake_router
+from producers.receipts.deps import ReceiptDeps
+from producers.receipts.router import receipts_router
 from schemas.events import AnyEvent
 from streams.keys.vault import WrongMasterKeyError
 from streams.log.port import LogError, event_of
@@ -40,7 +42,7 @@ from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels
-from tocsin.faces import Reading, access_of, doors_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application
 from tocsin.listening import StartError, bind, web_server
@@ -118,6 +120,7 @@ class Server:
         sample_engine(self._metrics, backend.log, backend.driver)
         sample_ledger(self._metrics, backend.log.query, backend.clock)
         self._sources = sources_of(config)
+        self._listening = listening_of(config)
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
         """Answer requests until told to stop."""
@@ -128,6 +131,7 @@ class Server:
         """Return the whole application: prepared bytes outermost, then the framework."""
         routers = [
             intake_router(self._intake_deps()),
+            receipts_router(self._receipt_deps()),
             commands_router(self._command_deps()),
             catalogue_router(self._backend, self._access, self._page),
             pages_router(self._backend.board, self._access),
@@ -155,6 +159,12 @@ class Server:
         backend = self._backend
         return IntakeDeps(
             backend.publisher, backend.instances, self._sources, backend.vault, backend.clock, self._metrics
+        )
+
+    def _receipt_deps(self) -> ReceiptDeps:
+        backend = self._backend
+        return ReceiptDeps(
+            backend.publisher, backend.queue, backend.vault, backend.clock, self._metrics, self._listening
         )
 
     def _command_deps(self) -> CommandDeps:

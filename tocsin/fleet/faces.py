@@ -26,6 +26,7 @@ from consumers.web.router import web_router
 from consumers.web.unrouted import FleetUnrouted
 from producers.commands.router import commands_router
 from producers.intake.router import intake_router
+from producers.receipts.router import receipts_router
 from schemas.topics import NOTIFICATIONS
 from streams.runtime.backlog import Behind
 from streams.runtime.links import Links
@@ -35,7 +36,7 @@ from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.delivering import make_channels
-from tocsin.faces import Reading, access_of, doors_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
 from tocsin.fleet.applying import Applying
 from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
@@ -150,6 +151,7 @@ class FaceWorker:
         if self._way_in is not None:
             found += [
                 intake_router(self._way_in.intake(sources_of(self._config))),
+                receipts_router(self._way_in.receipts(listening_of(self._config))),
                 commands_router(
                     self._way_in.commands(self._board, self._access, self._links, doors_of(self._channels))
                 ),

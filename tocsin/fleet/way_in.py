@@ -1,15 +1,18 @@
 """What the intake and the command API of a fleet are given: publishers, limits and memories that all of it share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import StoredSubscribers
 from consumers.delivery.subscribers import ACTIVE, REMOVED
 from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
 from producers.intake.deps import IntakeDeps
+from producers.receipts.deps import Listening, ReceiptDeps
 from schemas.events import AnyEvent
+from schemas.topics import NOTIFICATIONS
 from streams.log.port import LogUnavailableError
 from streams.runtime.access import Access
 from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
@@ -49,6 +52,12 @@ class WayIn:
         publisher = DepartingPublisher(self._publisher, self._departures)
         instances = FleetInstances(ground.store, self._departures)
         return IntakeDeps(publisher, instances, sources, ground.vault, ground.clock, self._metrics)
+
+    def receipts(self, listening: Sequence[Listening]) -> ReceiptDeps:
+        """Return what receiving receipts needs; its repeats are known for as long as those of commands."""
+        ground = self._ground
+        ledger = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
+        return ReceiptDeps(self._commands, ledger, ground.vault, ground.clock, self._metrics, listening)
 
     def commands(self, board: StatusBoard, access: Access, links: Links, doors: Mapping[str, Door]) -> CommandDeps:
         """Return what commands need."""
