@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.delivery.channel import Message
-from consumers.delivery.render.mail import MailComposer, list_id
+from consumers.delivery.render.mail import MailComposer
+from consumers.delivery.render.mail_texts import list_id
 from consumers.delivery.render.words import words_of
 from schemas.events import Effect, Notice
 from schemas.vocabulary import CellStatus, IncidentStatus, Kind, MaintenanceStatus
