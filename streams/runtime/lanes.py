@@ -78,6 +78,7 @@ class Lane:
             self._wanted.set()
         if not self.has_room:
             self._room.clear()
+            self._wanted.set()
 
     async def rest(self) -> None:
         """Drop what waits, and return when the round in hand is done."""
