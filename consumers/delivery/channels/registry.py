@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.email import EmailSettings, email_channel
+from consumers.delivery.channels.sms import SmsSettings, sms_channel
+from consumers.delivery.channels.voice import VoiceSettings, voice_channel
 from consumers.delivery.channels.webhook import WebhookSettings, webhook_channel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.settings import ChannelSettings
@@ -24,5 +26,7 @@ class ChannelKind(NamedTuple):
 CHANNELS: tuple[ChannelKind, ...] = (
     ChannelKind("email", EmailSettings, email_channel),
     ChannelKind("webhook", WebhookSettings, webhook_channel),
+    ChannelKind("sms", SmsSettings, sms_channel),
+    ChannelKind("voice", VoiceSettings, voice_channel),
 )
 CHANNEL_OF_NAME: dict[str, ChannelKind] = {kind.name: kind for kind in CHANNELS}

@@ -107,13 +107,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     ),
     "channels": (
         PAGE + "channels:\n  email: {via: 'http://u:hunter22@x', from: nobody, connections: true}\n"
-        "  webhook: {allow_networks: [10.0.0.1/8]}\n  smoke: {}\n",
+        "  webhook: {allow_networks: [10.0.0.1/8]}\n  xylograph: {}\n",
         [
             "3: channels.email.via: expected a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
             '3: channels.email.from: expected an email address, with a name if you like: Acme <status@acme.example>, got "nobody"',
             "3: channels.email.connections: expected a whole number from 1 to 1000, got true",
             '4: channels.webhook.allow_networks[0]: expected an IP network such as 10.0.0.0/8, got "10.0.0.1/8"',
-            f"5: channels.smoke: is not a setting: expected one of {CHANNELS}",
+            f"5: channels.xylograph: is not a setting: expected one of {CHANNELS}",
         ],
     ),
     "a role": (

@@ -1,0 +1,136 @@
+"""The SMS channel: text messages by Twilio, in few segments. What Twilio's answers mean is ``net/twilio``'s.
+
+A message to an expensive number costs us and pays others, so strangers do not sign up here: an operator adds.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.twilio import TIMEOUT, TwilioSettings
+from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.render.sms import sms_text
+from consumers.delivery.settings import setting
+from schemas.events import Notice
+from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus
+
+_FINAL = {IncidentStatus.RESOLVED, IncidentStatus.POSTMORTEM, MaintenanceStatus.COMPLETED}
+_SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
+
+
+def _sender(text: str) -> None:
+    if not _SENDER.fullmatch(text):
+        raise ValueError("not a sender")
+
+
+class SmsSettings(TwilioSettings, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """``channels.sms``."""
+
+    sender: (
+        Annotated[
+            str,
+            setting("a phone number such as +15005550006, a short code, or a name", "Who it is from.", check=_sender),
+        ]
+        | None
+    ) = None
+    messaging_service_sid: (
+        Annotated[
+            str,
+            setting(
+                "an id of MG and 32 digits from 0 to f",
+                "The messaging service that chooses the sender.",
+                pattern="^MG[0-9a-fA-F]{32}$",
+            ),
+        ]
+        | None
+    ) = None
+    segments: Annotated[
+        int,
+        setting(
+            "a whole number from 1 to 10", "How many segments, which are paid for, a message may take.", ge=1, le=10
+        ),
+    ] = 2
+    link: Annotated[bool, setting(None, "Whether the address of the incident on the page is in it.")] = True
+    stop_hint: Annotated[
+        bool, setting(None, "Whether it says how to unsubscribe; a sender that is a name takes no answers.")
+    ] = True
+    validity: Annotated[
+        int,
+        setting(
+            "a whole number of seconds from 6 to 36000",
+            "How long an update that is not the last may wait at Twilio before it is dropped.",
+            ge=6,
+            le=36_000,
+        ),
+    ] = 600
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sender is None and self.messaging_service_sid is None:
+            raise ValueError("from: expected a sender, unless messaging_service_sid is given")
+
+    def receipts(self) -> Mapping[str, Mapping[str, str]]:
+        return {"twilio": proofs} if (proofs := self.proofs()) else {}
+
+
+class SmsChannel:
+    """Text messages."""
+
+    def __init__(self, settings: SmsSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
+        from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
+        from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
+
+        self._settings = settings
+        self._masked = masked
+        self._phones = Phones(settings.countries, Use.TEXT)
+        self._twilio = TwilioApi(settings, context.now, timeout)
+        self.capabilities = Capabilities(
+            name="sms",
+            title="SMS",
+            address_field="phone",
+            address_hint=self._phones.example(),
+            idempotent=False,
+            confirm_by=ConfirmBy.OPERATOR,
+            claim=min(4 * settings.connections, 1000),
+        )
+
+    def validate(self, address: str) -> str:
+        """Return the number in E.164; raises AddressError."""
+        return self._phones.canonical(address)
+
+    def mask(self, address: str) -> str:
+        return self._masked(address)
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            number = self._phones.canonical(message.endpoint.address)
+        except AddressError as error:
+            # The settings may have changed since: nothing is said against the number itself.
+            return Rejected(Scope.MESSAGE, str(error))
+        return await self._twilio.text(self._fields(message, number))
+
+    async def close(self) -> None:
+        await self._twilio.close()
+
+    def _fields(self, message: Message, number: str) -> dict[str, Any]:
+        settings = self._settings
+        text = sms_text(message, settings.segments, link=settings.link, stop_hint=settings.stop_hint)
+        given = {
+            "from_": settings.sender,
+            "messaging_service_sid": settings.messaging_service_sid,
+            "status_callback": settings.callback_url(message.notification),
+            "validity_period": settings.validity if _is_passing(message.notice) else None,
+        }
+        return {"to": number, "body": text} | {name: value for name, value in given.items() if value is not None}
+
+
+def _is_passing(notice: Notice) -> bool:
+    """Whether a notice is worth less the older it is: what ends a matter, or asks for something, is not."""
+    return notice.kind is not Kind.CONFIRMATION and notice.status not in _FINAL
+
+
+def sms_channel(settings: SmsSettings, context: ChannelContext) -> SmsChannel:
+    """Make the channel from its settings."""
+    return SmsChannel(settings, context)
