@@ -106,7 +106,9 @@ def _given_key(environment: Mapping[str, str]) -> list[Finding]:
 
 def _smtp(config: Config) -> list[Check]:
     email = config.channels.get("email")
-    return [Check("smtp", lambda: _reach_smtp(email.via.reveal()))] if isinstance(email, EmailSettings) else []
+    if not isinstance(email, EmailSettings) or (via := email.via) is None:
+        return []
+    return [Check("smtp", lambda: _reach_smtp(via.reveal()))]
 
 
 def _reach_smtp(url: str) -> list[Finding]:

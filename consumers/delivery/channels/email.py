@@ -1,18 +1,32 @@
-"""The email channel: validates addresses, composes a mail and hands it to an SMTP server. Its failures are ``classify``'s."""
+"""The email channel: its settings and addresses, and mail over SMTP; mail by SendGrid is ``email_sendgrid``'s.
+
+It hands over composed mails; what an answer means is ``classify``'s.
+"""
 
 import ssl
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Annotated
+from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.channel import AddressError, Capabilities, Channel, ConfirmBy, Message
+from consumers.delivery.channels.email_sendgrid import MOST, SendGridMails
 from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.sendgrid import SendGridApi
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import Outcome, Rejected, Scope
 from consumers.delivery.render.mail import MailComposer
 from consumers.delivery.settings import ChannelSettings, Secret, setting
+
+SENDGRID_TIMEOUT = 10.0
+"""Seconds to connect, and again to wait for bytes of the answer."""
 
 
 def _checked(address: str) -> ValidatedEmail:
@@ -32,17 +46,64 @@ def _sender(text: str) -> tuple[Address, ValidatedEmail]:
     return Address(display_name=name, addr_spec=checked.ascii_email), checked
 
 
-class EmailSettings(ChannelSettings, frozen=True, rename={"sender": "from"}):
-    """``channels.email``."""
+def _api(url: str) -> None:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.username is not None:
+        raise ValueError("not the address of an API")
+    if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in {"127.0.0.1", "::1", "localhost"}):
+        raise ValueError("the key goes over TLS only")
 
-    via: Annotated[
-        Secret,
+
+def _public_key(text: str) -> None:
+    try:
+        key = load_der_public_key(b64decode(text, validate=True))
+    except UnsupportedAlgorithm as error:
+        raise ValueError("no key of a kind that is known") from error
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise ValueError("a key of another kind")  # noqa: TRY004 -- a wrong value, like all others here
+
+
+class SendGridSettings(ChannelSettings, frozen=True):
+    """``channels.email.sendgrid``."""
+
+    api_key: Annotated[Secret, setting("an API key", "Opens SendGrid's API; it needs Mail Send and nothing else.")]
+    event_key: (
+        Annotated[
+            str,
+            setting(
+                "a public key in base64, as SendGrid shows it",
+                "Proves that events are SendGrid's (Signed Event Webhook); without it none are taken.",
+                check=_public_key,
+            ),
+        ]
+        | None
+    ) = None
+    api: Annotated[
+        str,
         setting(
-            "a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
-            "The mail server; it is secret, because it may hold a password.",
-            check=SmtpServer.of_url,
+            "an https URL", "Where the API is: https://api.eu.sendgrid.com for mail that stays in the EU.", check=_api
         ),
-    ]
+    ] = "https://api.sendgrid.com"
+
+
+class EmailSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """``channels.email``. Either ``via`` or ``sendgrid`` is given."""
+
+    via: (
+        Annotated[
+            Secret,
+            setting(
+                "a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
+                "The mail server, unless SendGrid is used; it is secret, because it may hold a password.",
+                check=SmtpServer.of_url,
+            ),
+        ]
+        | None
+    ) = None
+    sendgrid: (
+        Annotated[SendGridSettings, setting("the settings of SendGrid", "Sends by SendGrid instead of a mail server.")]
+        | None
+    ) = None
     sender: Annotated[
         str,
         setting(
@@ -53,43 +114,31 @@ class EmailSettings(ChannelSettings, frozen=True, rename={"sender": "from"}):
     ]
     connections: Annotated[
         int,
-        setting("a whole number from 1 to 1000", "How many connections to the server are used at once.", ge=1, le=1000),
+        setting(
+            "a whole number from 1 to 1000",
+            "How many connections to the server, or to SendGrid, are used at once.",
+            ge=1,
+            le=1000,
+        ),
     ] = 4
     resend_in_doubt: Annotated[
         bool,
         setting(None, "Whether a mail that may have been sent is sent again, under the same Message-ID."),
     ] = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.via is None) == (self.sendgrid is None):
+            raise ValueError("via: expected either this, a mail server, or sendgrid")
 
-class EmailChannel:
-    """Mail over SMTP."""
+    def receipts(self) -> Mapping[str, Mapping[str, str]]:
+        if self.sendgrid is None or self.sendgrid.event_key is None:
+            return {}
+        return {"sendgrid": {"event_key": self.sendgrid.event_key}}
 
-    def __init__(
-        self,
-        settings: EmailSettings,
-        *,
-        timeouts: Timeouts | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> None:
-        self.capabilities = Capabilities(
-            name="email",
-            title="Email",
-            address_field="email",
-            address_hint="you@example.com",
-            idempotent=settings.resend_in_doubt,
-            confirm_by=ConfirmBy.LINK,
-            # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
-            claim=min(8 * settings.connections, 1000),
-        )
-        sender, checked = _sender(settings.sender)
-        self._envelope_sender = checked.ascii_email or checked.normalized
-        self._composer = MailComposer(sender, checked.ascii_domain)
-        self._transport = SmtpTransport(
-            SmtpServer.of_url(settings.via.reveal()),
-            connections=settings.connections,
-            timeouts=timeouts,
-            context=context,
-        )
+
+class _Email:
+    """What mail is, whoever carries it."""
 
     def validate(self, address: str) -> str:
         """Return the address with its domain in lower case and Unicode normalised; raises AddressError."""
@@ -101,6 +150,30 @@ class EmailChannel:
     def mask(self, address: str) -> str:
         local, _, domain = address.rpartition("@")
         return f"{local[:1]}***@{domain}"
+
+
+class EmailChannel(_Email):
+    """Mail over SMTP."""
+
+    def __init__(
+        self,
+        settings: EmailSettings,
+        *,
+        timeouts: Timeouts | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        assert settings.via is not None, "the factory knows which of the two it is"
+        # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
+        self.capabilities = _capabilities(settings, claim=min(8 * settings.connections, 1000))
+        sender, checked = _sender(settings.sender)
+        self._envelope_sender = checked.ascii_email or checked.normalized
+        self._composer = MailComposer(sender, checked.ascii_domain)
+        self._transport = SmtpTransport(
+            SmtpServer.of_url(settings.via.reveal()),
+            connections=settings.connections,
+            timeouts=timeouts,
+            context=context,
+        )
 
     async def send(self, message: Message) -> Outcome:
         try:
@@ -120,6 +193,63 @@ class EmailChannel:
         await self._transport.close()
 
 
-def email_channel(settings: EmailSettings, _context: ChannelContext) -> EmailChannel:
+class SendGridEmailChannel(_Email):
+    """Mail by SendGrid, which takes a thousand at once. ``timeout`` is in seconds, for connecting and for each read."""
+
+    def __init__(self, settings: EmailSettings, context: ChannelContext, *, timeout: float = SENDGRID_TIMEOUT) -> None:
+        provider = settings.sendgrid
+        assert provider is not None, "the factory knows which of the two it is"
+        # What a kill leaves in doubt is settled by SendGrid's events.
+        self.capabilities = _capabilities(settings, claim=MOST, batch=MOST)
+        sender, checked = _sender(settings.sender)
+        api = SendGridApi(provider.api_key.reveal(), provider.api.rstrip("/"), timeout, context.now)
+        self._mails = SendGridMails(
+            api, sender, checked.ascii_domain, connections=settings.connections, timeout=timeout
+        )
+
+    async def send(self, message: Message) -> Outcome:
+        [outcome] = await self.send_all([message])
+        return outcome
+
+    async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Send messages with as few requests as there are notices (``BatchChannel``)."""
+        refused: dict[int, Outcome] = {}
+        mails: list[tuple[Message, str]] = []
+        for index, message in enumerate(messages):
+            written = _ascii(message.endpoint.address)
+            if isinstance(written, Rejected):
+                refused[index] = written
+            else:
+                mails.append((message, written))
+        sent = iter(await self._mails.send(mails))
+        return [refused[index] if index in refused else next(sent) for index in range(len(messages))]
+
+    async def close(self) -> None:
+        await self._mails.close()
+
+
+def _ascii(address: str) -> str | Rejected:
+    """Return an address as SendGrid takes it: it knows no international mailbox names."""
+    try:
+        written = _checked(address).ascii_email
+    except EmailNotValidError:
+        return Rejected(Scope.RECIPIENT, "not an email address")
+    return written or Rejected(Scope.RECIPIENT, "SendGrid takes only mailbox names in ASCII")
+
+
+def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1) -> Capabilities:
+    return Capabilities(
+        name="email",
+        title="Email",
+        address_field="email",
+        address_hint="you@example.com",
+        idempotent=settings.resend_in_doubt,
+        confirm_by=ConfirmBy.LINK,
+        claim=claim,
+        batch=batch,
+    )
+
+
+def email_channel(settings: EmailSettings, context: ChannelContext) -> Channel:
     """Make the channel from its settings."""
-    return EmailChannel(settings)
+    return EmailChannel(settings) if settings.sendgrid is None else SendGridEmailChannel(settings, context)

@@ -14,6 +14,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-EXAMPLES: dict[str, Any] = {
-    name: given for block in map(yaml.safe_load, blocks("yaml")) for name, given in block["channels"].items()
-}
+WRITTEN: list[tuple[str, Any]] = [
+    (name, given) for block in map(yaml.safe_load, blocks("yaml")) for name, given in block["channels"].items()
+]
+"""Every example, in the order of the document: a channel with two providers has two."""
+EXAMPLES: dict[str, Any] = dict(reversed(WRITTEN))
+"""The first example of each."""

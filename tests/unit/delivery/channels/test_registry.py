@@ -13,12 +13,15 @@ from consumers.delivery.channels.webhook import WebhookSettings
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.smtp import SmtpServer
 from consumers.delivery.settings import ChannelSettings, keys_of, read
-from tests.unit.delivery.channels.examples import EXAMPLES
+from tests.unit.delivery.channels.examples import EXAMPLES, WRITTEN
 from tocsin.config.table import described
 
+ED25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+"""A public key, and not of the kind that SendGrid signs with (RFC 8410)."""
 
-def made(kind: ChannelKind) -> Channel:
-    return kind.factory(read(kind.settings, EXAMPLES[kind.name]), ChannelContext())
+
+def made(kind: ChannelKind, given: Any) -> Channel:
+    return kind.factory(read(kind.settings, given), ChannelContext())
 
 
 def test_names_are_unique_and_each_has_an_example() -> None:
@@ -26,9 +29,10 @@ def test_names_are_unique_and_each_has_an_example() -> None:
     assert set(CHANNEL_OF_NAME) == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("kind", CHANNELS, ids=lambda kind: kind.name)
-async def test_a_channel_describes_itself(kind: ChannelKind) -> None:
-    channel = made(kind)
+@pytest.mark.parametrize(("name", "given"), WRITTEN)
+async def test_a_channel_describes_itself(name: str, given: Any) -> None:
+    kind = CHANNEL_OF_NAME[name]
+    channel = made(kind, given)
     described = channel.capabilities
     assert described.name == kind.name
     assert described.confirm_by in ConfirmBy
@@ -67,6 +71,14 @@ def test_unknown_settings_are_refused(kind: ChannelKind) -> None:
         (EmailSettings, {"via": "smtp://mail.example", "from": "nobody"}),
         (EmailSettings, {"via": "smtp://mail.example", "from": "a@b.example", "connections": 0}),
         (EmailSettings, {"via": "smtp://mail.example"}),
+        (EmailSettings, {"from": "a@b.example"}),
+        (EmailSettings, {"via": "smtp://mail.example", "sendgrid": {"api_key": "pw"}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {"api_key": "pw", "event_key": "pw"}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {"api_key": "pw", "event_key": "cHc="}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {"api_key": "pw", "event_key": ED25519}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {"api_key": "pw", "api": "http://api.example"}, "from": "a@b.example"}),
+        (EmailSettings, {"sendgrid": {"api_key": "pw", "api": "https://api.example/v3"}, "from": "a@b.example"}),
         (WebhookSettings, {"allow_networks": ["10.0.0.1/8"]}),
         (WebhookSettings, {"allow_networks": ["internal"]}),
     ],

@@ -1,0 +1,142 @@
+"""One request to SendGrid's Mail Send API through the official SDK, and what its answer means. Knows no notice.
+
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. There is no key that makes a repeat harmless: what left
+and was not answered is in doubt, until an event says that it was processed (``producers/receipts/sendgrid``).
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.error import URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import orjson
+
+from consumers.delivery.classify import LONGEST_WAIT, classify_http
+from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+
+ACCEPTED = 202
+_REFUSED_AS_IT_IS = frozenset({400, 413})
+_OF_ONE = re.compile(r"personalizations\.(\d{1,4})(?:\.([a-z_]+))?(?:\..*)?", re.ASCII)
+_FIELD = re.compile(r"[a-z_.0-9-]{1,80}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What an error says is wrong: the number of a personalization, if it is one's fault, and a path such as ``from.email``."""
+
+    index: int | None
+    field: str
+    is_address: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a request ended. ``status`` is 0 where there was no answer; ``complaints`` are those of a refusal (400)."""
+
+    outcome: Outcome
+    status: int = 0
+    complaints: tuple[Complaint, ...] = field(default=())
+
+    @property
+    def refuses_the_whole(self) -> bool:
+        """Whether a part of the request may be taken without the rest: it was too large, or something in it is wrong."""
+        return self.status in _REFUSED_AS_IT_IS
+
+
+class SendGridApi:
+    """Posts mails. ``url`` is the API's, without a version; ``timeout`` is in seconds, for connecting and for each read."""
+
+    def __init__(self, key: str, url: str, timeout: float, now: Callable[[], datetime]) -> None:
+        self._post = _poster(key, url, timeout)
+        self._now = now
+
+    def post(self, body: dict[str, Any]) -> Answer:
+        """Post a mail once and return how that ended; blocks, and never raises for what the network does."""
+        # Loaded by _poster already; the SDK has no types.
+        from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        try:
+            response = self._post(body)
+        except HTTPError as error:
+            return self._refused(error.status_code, error.headers, error.body)
+        except URLError:  # connecting or writing failed: a part of a request makes no mail
+            return Answer(Retry("no connection"))
+        except (OSError, HTTPException):
+            return Answer(InDoubt("no answer after the request had left"))
+        if response.status_code != ACCEPTED:
+            return Answer(InDoubt(f"answered {response.status_code}, not {ACCEPTED}"), response.status_code)
+        return Answer(Sent(response.headers.get("X-Message-Id") or ""), ACCEPTED)
+
+    def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        outcome = classify_http(status, now=self._now(), retry_after=headers.get("Retry-After"), address=Scope.CHANNEL)
+        if isinstance(outcome, Retry) and outcome.after is None:
+            outcome = Retry(outcome.reason, _wait(headers.get("X-RateLimit-Reset"), self._now()))
+        complaints = _complaints(body) if status in _REFUSED_AS_IT_IS else ()
+        if isinstance(outcome, Rejected) and complaints:
+            outcome = Rejected(outcome.scope, f"{outcome.reason} at {complaints[0].field}")
+        return Answer(outcome, status, complaints)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A redirect is an answer: followed, it would carry the key elsewhere and lose the mail."""
+
+    def redirect_request(self, *_: Any) -> Request | None:
+        return None
+
+
+def _poster(key: str, url: str, timeout: float) -> Callable[[dict[str, Any]], Any]:
+    """Return the SDK's call that sends a mail. It shares nothing that a call changes."""
+    # A tenth of a second that those pay who send by SendGrid; the SDK has no types.
+    from python_http_client import Client  # type: ignore[import-untyped]  # noqa: PLC0415
+    from sendgrid import SendGridAPIClient  # noqa: PLC0415
+
+    # It would log keys and whole mails where debugging is on.
+    logging.getLogger("python_http_client").setLevel(logging.INFO)
+
+    class Plain(Client):  # type: ignore[misc] # it has no types
+        """The SDK's client, which follows no redirects."""
+
+        def _build_client(self, name: str | None = None) -> "Plain":
+            path = [*self._url_path, name] if name else self._url_path
+            return Plain(self.host, self.request_headers, self._version, path, timeout=self.timeout)
+
+        def _make_request(self, _: Any, request: Any, timeout: float | None = None) -> Any:
+            return super()._make_request(build_opener(_NoRedirects), request, timeout)
+
+    headers = SendGridAPIClient(key, host=url).client.request_headers
+    client = Plain(host=url, request_headers=headers | {"Content-Type": "application/json"}, version=3, timeout=timeout)
+    return lambda body: client.mail.send.post(request_body=body)
+
+
+def _wait(reset: str | None, now: datetime) -> timedelta | None:
+    """Return how long a limit lasts that is lifted at ``reset`` (seconds since 1970), between 0 and a day."""
+    if reset is None or not re.fullmatch(r"\d{1,11}", reset.strip(), re.ASCII):
+        return None
+    return min(max(datetime.fromtimestamp(int(reset), UTC) - now, timedelta()), LONGEST_WAIT)
+
+
+def _complaints(body: bytes) -> tuple[Complaint, ...]:
+    """Read ``{"errors": [{"field": ..., "message": ...}]}``; an error that names no field says nothing that we could use."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ()
+    errors = said.get("errors") if isinstance(said, dict) else None
+    return tuple(
+        _complaint(error["field"], str(error.get("message")))
+        for error in (errors if isinstance(errors, list) else ())
+        if isinstance(error, dict) and isinstance(error.get("field"), str) and _FIELD.fullmatch(error["field"])
+    )
+
+
+def _complaint(path: str, message: str) -> Complaint:
+    of_one = _OF_ONE.fullmatch(path)
+    if of_one is None:
+        return Complaint(None, path, is_address=False)
+    is_address = of_one[2] == "to" and "valid" in message and "address" in message
+    return Complaint(int(of_one[1]), f"personalizations.{of_one[2] or ''}".rstrip("."), is_address)
