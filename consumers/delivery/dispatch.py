@@ -1,13 +1,13 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
-from consumers.delivery.channel import Channel, ConfirmBy, Endpoint, Message
+from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 LAPSED = "the sender's lease ran out before it was sent"
 
 
-def _always() -> bool:
+def _always(_entry: Entry) -> bool:
     return True
 
 
@@ -62,38 +62,58 @@ class Dispatch:
         self._clock = clock
         self._policy = policy
 
-    async def send(
+    async def send_all(
         self,
         channel: Channel,
-        entry: Entry,
+        entries: Sequence[Entry],
         random: Random,
         refusals: int = 0,
-        may_send: Callable[[], bool] = _always,
-    ) -> Conclusion:
-        """Try once and conclude; whatever goes wrong in here is a conclusion too.
+        may_send: Callable[[Entry], bool] = _always,
+    ) -> list[Conclusion]:
+        """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
+        At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
+        asked right before the first byte.
         """
-        ended = await self._try(channel, entry, random, refusals, may_send)
-        return after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended
+        prepared = [self._prepared(channel, entry, random) for entry in entries]
+        ready = [
+            (entry, one)
+            for entry, one in zip(entries, prepared, strict=True)
+            if isinstance(one, Message) and may_send(entry)
+        ]
+        outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
+        ended = {
+            entry.notification: self._ended(channel, entry, message, outcome, random, refusals)
+            for (entry, message), outcome in zip(ready, outcomes, strict=True)
+        }
+        return [
+            self._concluded(entry, one, ended.get(entry.notification))
+            for entry, one in zip(entries, prepared, strict=True)
+        ]
 
-    async def _try(
-        self, channel: Channel, entry: Entry, random: Random, refusals: int, may_send: Callable[[], bool]
-    ) -> Conclusion:
+    def _concluded(self, entry: Entry, prepared: Message | Conclusion, ended: Conclusion | None) -> Conclusion:
+        if isinstance(prepared, Conclusion):
+            found = prepared
+        else:
+            found = given_back(LAPSED, self._clock()) if ended is None else ended
+        return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
+
+    def _prepared(self, channel: Channel, entry: Entry, random: Random) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            message = self._message(channel, entry, notice)
+            return self._message(channel, entry, notice)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
             return self._conclude(channel, entry, unprepared, planned_at, random)
-        if isinstance(message, Conclusion):
-            return message
-        if not may_send():
-            return given_back(LAPSED, self._clock())
-        ended = self._conclude(channel, entry, await self._attempt(channel, message), planned_at, random, refusals)
+
+    def _ended(
+        self, channel: Channel, entry: Entry, message: Message, outcome: Outcome, random: Random, refusals: int
+    ) -> Conclusion:
+        notice = message.notice
+        ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
         return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
 
     def _conclude(
@@ -109,11 +129,17 @@ class Dispatch:
             refusals=refusals,
         )
 
-    async def _attempt(self, channel: Channel, message: Message) -> Outcome:
+    async def _attempt(self, channel: Channel, messages: Sequence[Message]) -> Sequence[Outcome]:
         try:
-            return await channel.send(message)
+            if channel.capabilities.batch > 1:
+                outcomes = await cast(BatchChannel, channel).send_all(messages)
+            else:
+                outcomes = [await channel.send(message) for message in messages]
         except Exception as error:  # a channel promises not to raise; if it does, bytes may have left
-            return InDoubt(f"the channel failed: {type(error).__name__}")
+            return [InDoubt(f"the channel failed: {type(error).__name__}")] * len(messages)
+        if len(outcomes) != len(messages):  # nor to answer for others than it was asked
+            return [InDoubt("the channel did not say what became of each message")] * len(messages)
+        return outcomes
 
     def _message(self, channel: Channel, entry: Entry, notice: Notice) -> Message | Conclusion:
         subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)

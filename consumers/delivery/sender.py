@@ -7,7 +7,7 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 from random import Random, SystemRandom
@@ -52,12 +52,17 @@ class Ledger(NamedTuple):
 
 
 class Attempts(Protocol):
-    """Tries to send one entry and concludes (``Dispatch``; ``SwitchedOff`` for a channel that is not sent on)."""
+    """Tries to send entries and concludes (``Dispatch``; ``SwitchedOff`` for a channel that is not sent on)."""
 
-    async def send(
-        self, channel: Channel, entry: Entry, random: Random, refusals: int, may_send: Callable[[], bool]
-    ) -> Conclusion:
-        """Try once; never raises for what goes wrong on the way."""
+    async def send_all(
+        self,
+        channel: Channel,
+        entries: Sequence[Entry],
+        random: Random,
+        refusals: int,
+        may_send: Callable[[Entry], bool],
+    ) -> list[Conclusion]:
+        """Try each once, all with one request where there are several; never raises for what goes wrong on the way."""
 
 
 class Sender:
@@ -235,8 +240,8 @@ class Sender:
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock())) for entry in blocked]
-        for entry in mine:
-            task = asyncio.create_task(self._send(entry))
+        for together in _batches(mine, self._channel.capabilities.batch):
+            task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -254,10 +259,16 @@ class Sender:
         for entry, _ in recorded:
             self._in_hand.pop(entry.notification, None)
 
-    async def _send(self, entry: Entry) -> None:
+    async def _send(self, entries: Sequence[Entry]) -> None:
         self._failpoint("before_send")
         began = self._clock()
-        conclusion = await self._attempt(entry, began)
+        conclusions = await self._attempt(entries, began)
+        self._failpoint("sent")
+        for entry, conclusion in zip(entries, conclusions, strict=True):
+            self._conclude(entry, conclusion, began)
+        self._wake.set()
+
+    def _conclude(self, entry: Entry, conclusion: Conclusion, began: int) -> None:
         now = self._clock()
         if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
             self._seconds += ((now - began) / 1_000_000 - self._seconds) / _CAUTION
@@ -265,14 +276,22 @@ class Sender:
             self._breaker.accepted()
         if conclusion.pause_until is not None:
             self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
-        self._failpoint("sent")
         self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
         self._concluded.append((entry, conclusion))
-        self._wake.set()
 
-    async def _attempt(self, entry: Entry, now: int) -> Conclusion:
-        if self._breaker.is_open(now) and verdicts.is_late(entry.at, now):
-            return verdicts.given_up(entry, self._breaker.reason)
-        return await self._dispatch.send(
-            self._channel, entry, self._random, self._breaker.refusals, lambda: self._may_send(entry)
+    async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
+        if self._breaker.is_open(now) and all(verdicts.is_late(entry.at, now) for entry in entries):
+            return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
+        return await self._dispatch.send_all(
+            self._channel, entries, self._random, self._breaker.refusals, self._may_send
         )
+
+
+def _batches(entries: Sequence[Entry], most: int) -> list[Sequence[Entry]]:
+    """Return what is sent with one request each: of one update, for a request says one thing."""
+    if most == 1:
+        return [[entry] for entry in entries]
+    by_update: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        by_update.setdefault((entry.page, entry.update), []).append(entry)
+    return [some[start : start + most] for some in by_update.values() for start in range(0, len(some), most)]

@@ -1,6 +1,6 @@
 """What becomes of the notifications of a channel that is switched off: they end, with that as the reason. It sends nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from consumers.delivery.channel import Capabilities, Channel, ConfirmBy, Message
@@ -36,8 +36,13 @@ class SwitchedOffChannel:
 class SwitchedOff:
     """Implements ``sender.Attempts``: every attempt is suppressed; what is in doubt stays so and is not asked again."""
 
-    async def send(
-        self, channel: Channel, entry: Entry, random: Random, refusals: int, may_send: Callable[[], bool]
-    ) -> Conclusion:
+    async def send_all(
+        self,
+        channel: Channel,
+        entries: Sequence[Entry],
+        random: Random,
+        refusals: int,
+        may_send: Callable[[Entry], bool],
+    ) -> list[Conclusion]:
         ended = Conclusion(NotificationState.SUPPRESSED, REASON)
-        return after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended
+        return [after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended for entry in entries]

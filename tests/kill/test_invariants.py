@@ -123,7 +123,7 @@ async def claimless(made: Pipeline, *, dies: bool) -> None:
     """Send what is due and record it afterwards, as a sender must not."""
     sender = made.sender()
     for entry in made.backend.queue.next("email", made.now, 100):
-        await sender._dispatch.send(made.channel, entry, Random(1), 0, lambda: True)
+        await sender._dispatch.send_all(made.channel, [entry], Random(1), 0, lambda _: True)
         if dies:
             raise Crash
         made.append(_sent(entry))
@@ -136,7 +136,7 @@ async def mark_first(made: Pipeline, *, dies: bool) -> None:
         made.append(_sent(entry))
         if dies:
             raise Crash
-        await sender._dispatch.send(made.channel, entry, Random(1), 0, lambda: True)
+        await sender._dispatch.send_all(made.channel, [entry], Random(1), 0, lambda _: True)
 
 
 async def as_it_is(made: Pipeline, *, dies: bool) -> None:

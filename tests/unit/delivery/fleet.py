@@ -47,13 +47,18 @@ class Gated:
         self.waiting = 0
         self._dispatch = dispatch
 
-    async def send(
-        self, channel: Channel, entry: Entry, random: Random, refusals: int, may_send: Callable[[], bool]
-    ) -> Conclusion:
+    async def send_all(
+        self,
+        channel: Channel,
+        entries: Sequence[Entry],
+        random: Random,
+        refusals: int,
+        may_send: Callable[[Entry], bool],
+    ) -> list[Conclusion]:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        return await self._dispatch.send(channel, entry, random, refusals, may_send)
+        return await self._dispatch.send_all(channel, entries, random, refusals, may_send)
 
 
 class Worker:

@@ -55,10 +55,16 @@ class Crash(BaseException):
 class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
-    def __init__(self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False) -> None:
+    def __init__(
+        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1
+    ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
-        self.capabilities = Capabilities(name, name, "address", "", idempotent, confirm_by, claim, threads=threads)
+        self.capabilities = Capabilities(
+            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch
+        )
         self.attempts: list[Message] = []
+        self.requests: list[int] = []
+        """How many messages each request had."""
         self.answer: Callable[[Message], Outcome] = lambda _: Sent()
         self.before: Callable[[Message], Awaitable[None]] | None = None
 
@@ -85,6 +91,11 @@ class ScriptedChannel:
         if self.before is not None:
             await self.before(message)
         return self.answer(message)
+
+    async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Answer each as ``send`` would; what raises does so for all of them."""
+        self.requests.append(len(messages))
+        return [await self.send(message) for message in messages]
 
     async def close(self) -> None: ...
 

@@ -119,6 +119,43 @@ async def test_the_all_clear_follows_an_opening_that_left_or_may_have(
     assert [state for _, state in mail.states()][1:] == ["superseded", "sent"]
 
 
+async def test_a_provider_that_takes_many_at_once_gets_one_update_a_request() -> None:
+    with pipeline(ScriptedChannel(batch=5, claim=100)) as mail:
+        people = [f"p{number}@example.com" for number in range(12)]
+        for address in people:
+            mail.subscribe(address)
+        mail.publish()
+        mail.publish(subject="another incident")
+        await mail.deliver()
+        assert sorted(mail.channel.requests) == [2, 2, 5, 5, 5, 5]
+        assert sorted(mail.channel.told()) == sorted([(address, "investigating") for address in people] * 2)
+        assert {state for _, state in mail.states()} == {"sent"}
+
+
+async def test_each_of_a_request_ends_for_itself() -> None:
+    outcomes: list[Outcome] = [Sent("one"), BUSY, Rejected(Scope.RECIPIENT, "unknown"), SILENCE]
+    with pipeline(ScriptedChannel(batch=10, claim=100)) as mail:
+        for number in range(4):
+            mail.subscribe(f"p{number}@example.com")
+        mail.channel.script(*outcomes)
+        mail.publish()
+        await mail.deliver()
+        assert mail.channel.requests == [4]
+        assert sorted(state for _, state in mail.states()) == ["failed", "in_doubt", "planned", "sent"]
+        assert [event.data.subscriber for event in mail.events() if isinstance(event.data, EndpointSuppressed)]
+
+
+async def test_a_request_that_breaks_leaves_all_of_it_in_doubt_and_who_left_out_of_it() -> None:
+    with pipeline(ScriptedChannel(batch=10, claim=100)) as mail:
+        people = [mail.subscribe(f"p{number}@example.com") for number in range(4)]
+        mail.channel.script(RuntimeError("broken"))
+        mail.publish()
+        mail.append(SubscriberRemoved(people[0], "unsubscribed"))
+        await mail.deliver()
+        assert mail.channel.requests == [3]
+        assert sorted(state for _, state in mail.states()) == ["in_doubt", "in_doubt", "in_doubt", "suppressed"]
+
+
 async def test_a_channel_that_threads_is_told_what_was_sent_before() -> None:
     with pipeline(ScriptedChannel(threads=True)) as chat:
         chat.subscribe(ANN)
