@@ -33,11 +33,30 @@ class Reached(msgspec.Struct, frozen=True):
     impact: Impact
 
 
+class Match(msgspec.Struct, frozen=True):
+    """A changed cell that a filter reaches. ``chosen`` is the line of the filter that reaches it, None: everything.
+
+    ``weighs`` says that the cell is hit as badly as the filter asks for.
+    """
+
+    cell: Reached
+    chosen: Cell | None
+    weighs: bool
+
+    @property
+    def through(self) -> str | None:
+        """The group through which the cell is reached; None where it was chosen itself, or everything."""
+        own = self.chosen
+        return None if own is None or own.component == self.cell.lineage[0] else own.component
+
+
 class Decision(msgspec.Struct, frozen=True):
-    """Whether a subscriber is told, and why or why not."""
+    """Whether a subscriber is told, and why or why not: ``matches`` are the changed cells that the filter reaches."""
 
     told: bool
     reason: str
+    wants_kind: bool
+    matches: tuple[Match, ...]
 
 
 def question(notice: Notice, lineage: Callable[[str], list[str]]) -> Question:
@@ -56,22 +75,34 @@ def _impact(change: Change) -> Impact:
 
 def decide(wanted: Filter, asked: Question) -> Decision:
     """Say whether an active subscriber with this filter is in the audience, and which part of the filter says so."""
+    matches = tuple(_matches(wanted, asked))
     if asked.kind not in wanted.kinds:
-        return Decision(False, f"does not want to hear of: {asked.kind}")
+        return Decision(False, f"does not want to hear of: {asked.kind}", False, matches)
     if asked.kind is Kind.REMINDER:
-        return Decision(True, "is an operator")
-    heavy = [cell for cell in asked.reached if _weighs(cell.impact, wanted, asked.kind)]
+        return Decision(True, "is an operator", True, matches)
+    heavy = next((match for match in matches if match.weighs), None)
     if wanted.cells is None:
         if heavy or (not asked.reached and _weighs(asked.impact, wanted, asked.kind)):
-            return Decision(True, "wants to hear of everything")
-        return Decision(False, f"wants to hear of {wanted.min_impact} impact and worse")
+            return Decision(True, "wants to hear of everything", True, matches)
+        return Decision(False, f"wants to hear of {wanted.min_impact} impact and worse", True, matches)
+    match heavy, matches:
+        case Match(chosen=Cell() as own, cell=cell), _:
+            return Decision(True, f"chose {_name(own)}, which reaches {_where(cell)}", True, matches)
+        case None, (Match(chosen=Cell() as own), *_):
+            return Decision(False, f"chose {_name(own)}, but only from {wanted.min_impact} impact", True, matches)
+        case _:
+            return Decision(False, "chose none of the cells that changed", True, matches)
+
+
+def _matches(wanted: Filter, asked: Question) -> Iterator[Match]:
+    """Yield what of the question the filter reaches: cell by cell, and line by line."""
     for cell in asked.reached:
-        for own in wanted.cells:
+        weighs = _weighs(cell.impact, wanted, asked.kind)
+        if wanted.cells is None:
+            yield Match(cell, None, weighs)
+        for own in wanted.cells or ():
             if own.component in cell.lineage and own.region in (None, cell.region):
-                if cell in heavy:
-                    return Decision(True, f"chose {_name(own)}, which reaches {_where(cell)}")
-                return Decision(False, f"chose {_name(own)}, but only from {wanted.min_impact} impact")
-    return Decision(False, "chose none of the cells that changed")
+                yield Match(cell, own, weighs)
 
 
 def _weighs(impact: Impact, wanted: Filter, kind: Kind) -> bool:

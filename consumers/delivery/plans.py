@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from consumers.delivery import audience
-from consumers.delivery.subscribers import ACTIVE, PENDING, SubscriberBook
+from consumers.delivery.audience import Match, Question
+from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber, SubscriberBook
 from schemas import events as e
 from schemas.events import AnyEvent, EventData, Notice
 from schemas.ids import derive
@@ -22,6 +23,14 @@ class Planned(NamedTuple):
     newly: list[str]
 
 
+class Verdict(NamedTuple):
+    """Whether one subscriber is told of a notice, and why or why not; ``matches`` are the cells that their filter reaches."""
+
+    told: bool
+    reason: str
+    matches: tuple[Match, ...] = ()
+
+
 def is_planned(notice: Notice) -> bool:
     """Return whether an audience is to be found; a confirmation was planned when it was published."""
     return notice.kind is not Kind.CONFIRMATION
@@ -33,13 +42,36 @@ def plan(book: SubscriberBook, page: str, notice: Notice, told: Iterable[str]) -
     Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
     """
     index = book.index
-    matched = index.numbers(page, audience.question(notice, lambda component: book.lineage(page, component)))
+    matched = index.numbers(page, asked_of(book, page, notice))
     again = index.wanting(page, told, notice.kind)
     # Operators who are reminded are not told of the incident by that.
     newly = index.ids(page, matched - again) if notice.kind is not Kind.REMINDER else []
     # That it is nobody is on the record too: without a plan a notice would be taken for one that is yet to be planned.
     nobody = e.NotificationsPlanned(notice.update, notice.subject_id, notice.kind, "", 0, 0, [])
     return Planned(chunks(notice, index.by_channel(page, matched | again)) or [nobody], newly)
+
+
+def asked_of(book: SubscriberBook, page: str, notice: Notice) -> Question:
+    """Return what ``notice`` asks of each filter, by the page's tree as the book has it."""
+    return audience.question(notice, lambda component: book.lineage(page, component))
+
+
+def verdict(known: Subscriber | None, asked: Question, *, told_before: bool = False) -> Verdict:
+    """Say of one subscriber whether ``plan`` names them, and why; ``told_before`` says that they heard of the subject.
+
+    A property test holds it to ``plan``, which answers for all of them at once.
+    """
+    if known is None:
+        return Verdict(False, "had not signed up yet")
+    if known.state != ACTIVE:
+        why = "not confirmed yet" if known.state == PENDING else known.reason
+        return Verdict(False, f"the subscriber is {known.state}" + (f": {why}" if why else ""))
+    decision = audience.decide(known.filter, asked)
+    if told_before and decision.wants_kind and not decision.told:
+        return Verdict(
+            True, f"was told of it before, so is told to the end; else not: {decision.reason}", decision.matches
+        )
+    return Verdict(decision.told, decision.reason, decision.matches)
 
 
 def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[e.NotificationsPlanned]:

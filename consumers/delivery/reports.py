@@ -6,11 +6,11 @@ Reads the index, the ledger and the key store; addresses leave it masked.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from consumers.delivery import audience
+from consumers.delivery import plans
 from consumers.delivery.audience import Question, Reached
 from consumers.delivery.channel import Channel, Endpoint
 from consumers.delivery.queue import DeliveryQueue, Entry
-from consumers.delivery.subscribers import ACTIVE, Subscriber, SubscriberBook
+from consumers.delivery.subscribers import Subscriber, SubscriberBook
 from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
 from schemas.events import Cell
 from schemas.shapes import decoder
@@ -59,11 +59,8 @@ class AudienceReport:
         known = self._subscribers.subscriber(page, subscriber)
         if known is None:
             return None
-        if known.state != ACTIVE:
-            why = f": {known.reason}" if known.reason else ""
-            return Explanation(subscriber, told=False, reason=f"the subscriber is {known.state}{why}")
-        decision = audience.decide(known.filter, self._question(page, cells, impact))
-        return Explanation(subscriber, decision.told, decision.reason)
+        verdict = plans.verdict(known, self._question(page, cells, impact))
+        return Explanation(subscriber, verdict.told, verdict.reason)
 
     def _question(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> Question:
         reached = [
