@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from consumers.delivery import ledger_processor as ledger
 from consumers.delivery.ledger_processor import LEDGER, NOTICES, THREADS
-from consumers.delivery.ledger_rules import EMPTY, LEFT, TAKEN, Item, Thread, subscriber_of, thread_key
+from consumers.delivery.ledger_rules import EMPTY, LEFT, TAKEN, Item, Thread, notification_id, subscriber_of, thread_key
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.topics import partition_of, shard_of
@@ -139,16 +139,26 @@ class FleetQueue:
         return next((item.at for _, thread in threads if (item := thread.next) is not None), None)
 
     def notice(self, entry: Entry) -> Notice:
-        known = self._notices.get(entry.update)
+        return self.published(entry.page, entry.subject, entry.update)
+
+    def published(self, page: str, subject: str, update: str) -> Notice:
+        known = self._notices.get(update)
         if known is not None:
             return known
-        row = (NOTICES, entry.page, entry.update)
-        partition = partition_of(f"{entry.page}/{entry.subject}", self._partitions)
+        row = (NOTICES, page, update)
+        partition = partition_of(f"{page}/{subject}", self._partitions)
         value = self._store.fetch(LEDGER.name, partition, [row]).get(row)
         if value is None:
             raise LookupError("there is no such notice")
         notice: Notice = decoded(_SPECS[NOTICES], value)
-        return self._notices.put(entry.update, notice)
+        return self._notices.put(update, notice)
+
+    def thread(self, page: str, subject: str, subscriber: str) -> list[Entry]:
+        row: Row = (THREADS, page, thread_key(notification_id(subject, "", subscriber)))
+        partition = partition_of(f"{page}/{shard_of(subscriber)}", self._partitions)
+        value = self._store.fetch(LEDGER.name, partition, [row]).get(row)
+        thread: Thread = EMPTY if value is None else decoded(_SPECS[THREADS], value)
+        return [_entry(page, thread, item) for item in thread.planned]
 
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
         start = _cursor(after)

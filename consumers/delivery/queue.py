@@ -113,6 +113,12 @@ class DeliveryQueue(Protocol):
     def notice(self, entry: Entry) -> Notice:
         """Return what an entry's update has to tell; raises LookupError for one that was never published."""
 
+    def published(self, page: str, subject: str, update: str) -> Notice:
+        """Return what an update has to tell; raises LookupError for one that was never published."""
+
+    def thread(self, page: str, subject: str, subscriber: str) -> list[Entry]:
+        """Return all that one endpoint was ever to be told of a subject, in the order of the plans."""
+
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
         """Return up to ``limit`` notifications of an incident or maintenance behind a cursor, and the next cursor.
 

@@ -38,6 +38,7 @@ and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
+_THREAD = f"select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.page = ? order by l.seq"
 
 _TAKEN = msgspec.json.encode(sorted(TAKEN)).decode()
 
@@ -92,13 +93,19 @@ class StoredQueue:
         return self._first("l.at", channel)
 
     def notice(self, entry: Entry) -> Notice:
-        known = self._notices.get(entry.update)
+        return self.published(entry.page, entry.subject, entry.update)
+
+    def published(self, page: str, subject: str, update: str) -> Notice:
+        known = self._notices.get(update)
         if known is not None:
             return known
-        rows = self._rows.query("select notice from notices where update_id = ?", (entry.update,))
+        rows = self._rows.query("select notice from notices where update_id = ?", (update,))
         if not rows:
             raise LookupError("there is no such notice")
-        return self._notices.put(entry.update, decoder(Notice).decode(rows[0][0]))
+        return self._notices.put(update, decoder(Notice).decode(rows[0][0]))
+
+    def thread(self, page: str, subject: str, subscriber: str) -> list[Entry]:
+        return self._entries(_THREAD, (subject, subscriber, page))
 
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
         found = self._entries(_OF_SUBJECT, (page, subject, _cursor(after), limit + 1))

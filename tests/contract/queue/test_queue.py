@@ -203,6 +203,28 @@ def test_a_notice_is_found_by_its_entry(town: Town) -> None:
     town.plan("u1", ANN)
     [entry] = town.queue.next(MAIL, town.now, 10)
     assert town.queue.notice(entry).update == "u1"
+    assert town.queue.published(PAGE, "outage", "u1") == town.queue.notice(entry)
+    with pytest.raises(LookupError):
+        town.queue.published(PAGE, "outage", "u2")
+
+
+def test_a_thread_is_all_of_a_subject_that_one_endpoint_is_told(town: Town) -> None:
+    town.plan("u2", ANN, BEN)
+    town.plan("u1", ANN)
+    town.plan("u3", BEN)
+    town.plan("u4", ANN, subject="another")
+    town.plan("u5", EVE, page="globex")
+    town.claim(told("u1", ANN))
+    found = town.queue.thread(PAGE, "outage", ANN)
+    assert [(entry.notification, entry.page, entry.state) for entry in found] == [
+        (told("u2", ANN), PAGE, "planned"),
+        (told("u1", ANN), PAGE, "claimed"),
+    ]
+    assert {(entry.subject, entry.subscriber, entry.channel, entry.shard) for entry in found} == {
+        ("outage", ANN, MAIL, shard_of(ANN))
+    }
+    assert town.queue.thread(PAGE, "outage", EVE) == []
+    assert town.queue.thread("globex", "outage", ANN) == []
 
 
 def test_senders_part_the_work_between_them(town: Town) -> None:
