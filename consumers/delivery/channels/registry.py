@@ -8,6 +8,7 @@ from consumers.delivery.channels.email import EmailSettings, email_channel
 from consumers.delivery.channels.sms import SmsSettings, sms_channel
 from consumers.delivery.channels.voice import VoiceSettings, voice_channel
 from consumers.delivery.channels.webhook import WebhookSettings, webhook_channel
+from consumers.delivery.channels.webpush import WebPushSettings, webpush_channel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.settings import ChannelSettings
 
@@ -28,5 +29,6 @@ CHANNELS: tuple[ChannelKind, ...] = (
     ChannelKind("webhook", WebhookSettings, webhook_channel),
     ChannelKind("sms", SmsSettings, sms_channel),
     ChannelKind("voice", VoiceSettings, voice_channel),
+    ChannelKind("webpush", WebPushSettings, webpush_channel),
 )
 CHANNEL_OF_NAME: dict[str, ChannelKind] = {kind.name: kind for kind in CHANNELS}
