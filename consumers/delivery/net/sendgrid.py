@@ -68,9 +68,10 @@ class SendGridApi:
             return Answer(Retry("no connection"))
         except (OSError, HTTPException):
             return Answer(InDoubt("no answer after the request had left"))
-        if response.status_code != ACCEPTED:
-            return Answer(InDoubt(f"answered {response.status_code}, not {ACCEPTED}"), response.status_code)
-        return Answer(Sent(response.headers.get("X-Message-Id") or ""), ACCEPTED)
+        receipt = response.headers.get("X-Message-Id")
+        if response.status_code != ACCEPTED or not receipt:  # http.client takes a head that is cut for a whole one
+            return Answer(InDoubt(f"answered {response.status_code}, and not as SendGrid does"), response.status_code)
+        return Answer(Sent(receipt), ACCEPTED)
 
     def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         outcome = classify_http(status, now=self._now(), retry_after=headers.get("Retry-After"), address=Scope.CHANNEL)
@@ -121,17 +122,18 @@ def _wait(reset: str | None, now: datetime) -> timedelta | None:
 
 
 def _complaints(body: bytes) -> tuple[Complaint, ...]:
-    """Read ``{"errors": [{"field": ..., "message": ...}]}``; an error that names no field says nothing that we could use."""
+    """Read ``{"errors": [{"field": ..., "message": ...}]}``; one that names no field, or all of them, helps nobody."""
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:
         return ()
     errors = said.get("errors") if isinstance(said, dict) else None
-    return tuple(
-        _complaint(error["field"], str(error.get("message")))
+    named = [
+        (error["field"], str(error.get("message")))
         for error in (errors if isinstance(errors, list) else ())
         if isinstance(error, dict) and isinstance(error.get("field"), str) and _FIELD.fullmatch(error["field"])
-    )
+    ]
+    return tuple(_complaint(path, message) for path, message in named if path != "personalizations")
 
 
 def _complaint(path: str, message: str) -> Complaint:
