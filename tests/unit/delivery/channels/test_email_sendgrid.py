@@ -70,7 +70,7 @@ async def test_a_mail_arrives(vendor: VendorServer[SendGrid]) -> None:
         assert await email.send(sent) == Sent(receipt="message-1")
     [letter] = vendor.vendor.letters
     assert (letter.to, letter.subject) == ("kim@customer.example", "[Acme Cloud] Investigating: API errors in Europe")
-    assert "Some requests fail." in letter.text
+    assert "Some **requests** fail." in letter.text
     assert "<strong>requests</strong>" in letter.html
     assert sent.unsubscribe_url in letter.text
     assert sent.unsubscribe_url.replace("&", "&amp;") in letter.html
