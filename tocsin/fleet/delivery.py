@@ -43,6 +43,7 @@ class DeliveryWorker:
         self._channel = make_channels(config).get(channel) or SwitchedOffChannel(channel)
         self._sender = self._make_sender(config, environment)
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._backlog = Backlog(ground.log, ground.store)
         self._pulse = Pulse(self._behind, ground.clock, self._further)
         sample_backlog(self._metrics, self._behind, ground.clock)
@@ -50,7 +51,9 @@ class DeliveryWorker:
         self._metrics.sample(self._sample_queue)
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
-        """Send until told to stop."""
+        """Send until told to stop; raises StoreUnavailableError where Redis is away now."""
+        # Here and not when the server starts: what fails there ends the process with the server's own code.
+        self._ground.store.listen(self._hear)
         self._pulse.start()
         try:
             web_server(probes(self._pulse, self._metrics, self), on_ready).run([listening])
@@ -61,14 +64,8 @@ class DeliveryWorker:
 
     async def start(self) -> None:
         """Begin to send, and wake up when the ledger moves."""
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(keep_running(self._sender))
-
-        def hear(processor: str, _partition: int, _pages: frozenset[str]) -> None:
-            if processor == LEDGER.name and not loop.is_closed():
-                loop.call_soon_threadsafe(self._sender.wake)
-
-        self._ground.store.listen(hear)
 
     async def stop(self) -> None:
         """Finish what is in hand, within bounds; what is left then is put in doubt by whoever lives on."""
@@ -81,6 +78,10 @@ class DeliveryWorker:
         await asyncio.to_thread(self._publisher.close)
 
     # --- inside ---
+
+    def _hear(self, processor: str, _partition: int, _pages: frozenset[str]) -> None:
+        if processor == LEDGER.name and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._sender.wake)
 
     def _make_sender(self, config: Config, environment: Mapping[str, str]) -> Sender:
         ground = self._ground
