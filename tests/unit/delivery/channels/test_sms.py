@@ -2,7 +2,6 @@
 
 import logging
 import re
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from consumers.delivery.channel import AddressError, Message
 from consumers.delivery.channels.sms import SmsChannel, SmsSettings
 from consumers.delivery.context import ChannelContext
-from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.net.twilio_api import CODES, Ends
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Sent
 from consumers.delivery.settings import read
@@ -300,21 +298,6 @@ async def test_a_certificate_that_is_not_trusted_is_a_retry(vendor: VendorServer
     with FakeWebhookReceiver(tls=tls.server) as impostor:
         assert await send(vendor, base_url=f"https://127.0.0.1:{impostor.port}") == Retry("no connection")
         assert impostor.deliveries == []
-
-
-async def test_a_thread_that_hangs_is_given_up(vendor: VendorServer[Twilio]) -> None:
-    """A byte now and then keeps a read from timing out; the attempt ends all the same."""
-    calls = BlockingCalls("slow", 1, timeout=0.1)
-    let_go = threading.Event()
-
-    def hang() -> Outcome:
-        let_go.wait(10)
-        return Sent()
-
-    assert await calls.run(hang) == InDoubt("no answer within the time allowed")
-    assert await calls.run(Sent) == Retry("all connections are busy")
-    let_go.set()
-    await calls.close()
 
 
 def test_the_documentation_tells_every_code() -> None:
