@@ -66,13 +66,16 @@ class Receiver(asyncio.Protocol):
         self._transport.write(_ANSWER)
 
 
+_IDLE_SECONDS = 2.0
+
+
 class Posting:
     """Keep-alive connections to one server; a request takes one that is free."""
 
     def __init__(self, port: int, path: str, headers: Sequence[str]) -> None:
         self._port = port
         self._head = "\r\n".join((f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers, "")).encode()
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def post(self, body: bytes) -> None:
         """Post and read the answer; raises RuntimeError unless it is a 2xx."""
@@ -83,19 +86,20 @@ class Posting:
         said = await reader.readexactly(int(length[1]) if length else 0)
         if not head.startswith(b"HTTP/1.1 2"):
             raise RuntimeError(f"{head[:40]!r} {said[:200]!r}")
-        self._free.append((reader, writer))
+        self._free.append((reader, writer, time.monotonic()))
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._free:
-            reader, writer = self._free.pop()
-            if not reader.at_eof():  # servers close what was idle for some seconds
+            reader, writer, since = self._free.pop()
+            # Servers close what was idle for some seconds, and may do so while a request is on its way.
+            if time.monotonic() - since < _IDLE_SECONDS and not reader.at_eof():
                 return reader, writer
             writer.close()
         return await asyncio.open_connection("127.0.0.1", self._port)
 
     def close(self) -> None:
         """Close the connections."""
-        for _, writer in self._free:
+        for _, writer, _ in self._free:
             writer.close()
 
 

@@ -11,7 +11,7 @@ from tocsin.config.problems import ConfigError, KeyPath, Place, Problem
 from tocsin.config.validate import Finding, assemble, validate
 
 EXAMPLE = "example.yaml"
-ENGINE_VARIABLES = {"kafka": "TOCSIN_KAFKA", "redis": "TOCSIN_REDIS"}
+ENGINE_VARIABLES = {"kafka": "TOCSIN_KAFKA", "redis": "TOCSIN_REDIS", "registry": "TOCSIN_REGISTRY"}
 """What the environment says of the engine stands above the file: one file serves several clusters."""
 
 

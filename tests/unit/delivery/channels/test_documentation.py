@@ -81,7 +81,9 @@ def singles(cell: str) -> set[int]:
 
 def test_the_table_of_statuses_is_that_of_the_code() -> None:
     rows = re.findall(
-        r"^\| ([^|]*(?:\dxx|\d{3})[^|]*) \| ([a-z]+)[^|]*\|$", TEXT.partition("| status |")[2].partition("\n## ")[0], re.MULTILINE
+        r"^\| ([^|]*(?:\dxx|\d{3})[^|]*) \| ([a-z]+)[^|]*\|$",
+        TEXT.partition("| status |")[2].partition("\n## ")[0],
+        re.MULTILINE,
     )
     documented: dict[int, Meaning] = {}
     for statuses in (hundreds, singles):  # a status that is named outweighs its hundred
