@@ -10,14 +10,18 @@ import pytest
 from python_http_client.exceptions import BadRequestsError, UnauthorizedError  # type: ignore[import-untyped] # it has no types
 from sendgrid import SendGridAPIClient
 
-from tests.fakes.vendors import sendgrid, twilio
+from tests.fakes.vendors import discord, sendgrid, twilio
 from tests.fakes.vendors.cut import CUTS, METHODS, Cut, cut
 from tests.fakes.vendors.http import Hang, Reply, Request, Reset, Truncate
 from tests.fakes.vendors.openapi import DOCUMENTS, Document, Patch
 from tests.fakes.vendors.sendgrid import KEY, MAIL, SEND, SendGrid, mail_request
 from tests.fakes.vendors.server import VendorServer
 
-PATCHED: dict[str, tuple[Patch, ...]] = {"sendgrid": sendgrid.PATCHES, "twilio": twilio.PATCHES}
+PATCHED: dict[str, tuple[Patch, ...]] = {
+    "discord": discord.PATCHES,
+    "sendgrid": sendgrid.PATCHES,
+    "twilio": twilio.PATCHES,
+}
 """The documents that are used, with their patches; a new one is a line."""
 
 
