@@ -44,7 +44,7 @@ _DROPPED = {
 
 def _opened(opening: Opening) -> Reader:
     # It takes a tenth of a second to import, and only those who listen to SendGrid need it.
-    from sendgrid.helpers.eventwebhook import EventWebhook  # noqa: PLC0415
+    from sendgrid.helpers.eventwebhook import EventWebhook  # noqa: PLC0415 -- as above
 
     webhook = EventWebhook(opening.keys[KEY])
 

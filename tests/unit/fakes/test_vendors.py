@@ -125,6 +125,12 @@ def test_the_official_sdk_is_accepted(vendor: VendorServer[SendGrid]) -> None:
             ]
         },
         {"categories": [str(n) for n in range(11)]},
+        {"content": [{"type": "text/html", "value": "<p>x"}, {"type": "text/plain", "value": "x"}]},
+        {"headers": {"Reply-To": "ops@acme.example"}},
+        {"headers": {"List-Id": "Stra\u00dfe"}},
+        {"custom_args": {"who": "kim@customer.example"}},
+        {"personalizations": [{"to": [{"email": "kim@customer.example"}], "headers": {"Subject": "x"}}]},
+        {"personalizations": [{"to": [{"email": "kim@customer.example"}], "substitutions": {"-x-": "y" * 10_000}}]},
     ],
 )
 def test_what_sendgrid_refuses_is_refused_and_fails_the_test(wrong: dict[str, Any]) -> None:
