@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 from urllib.error import URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
 
@@ -30,6 +31,8 @@ HEADER, SECTION, CELLS, NOTE = 150, 3000, 2000, 3000
 """Characters of the parts; in all they are fewer than the 13,000 from which on Slack was seen to refuse messages."""
 THREADS = 8
 """Calls to the API under way at once. Slack takes about one message a second for a channel."""
+_ANSWER_LIMIT = 1024 * 1024
+"""Bytes of an answer of the API that are read: it repeats the message."""
 _VENDOR = Vendor("Slack", ("hooks.slack.com", "hooks.slack-gov.com"), re.compile(r"/services/\w+/\w+/\w+", re.ASCII))
 _CHANNEL = re.compile(r"[CGD][A-Z0-9]{8,20}", re.ASCII)
 _CODE = re.compile(r"[a-z_]+")
@@ -169,18 +172,8 @@ class _Bot:
     """Calls the API with Slack's SDK, which blocks."""
 
     def __init__(self, token: Secret, api: str, context: ChannelContext, timeout: float) -> None:
-        from slack_sdk import WebClient  # noqa: PLC0415 -- only those who have a bot pay for the SDK
-
-        quiet = logging.getLogger(f"{__name__}.sdk")
-        quiet.setLevel(logging.CRITICAL)  # how an attempt ended is told by its outcome
         self._now = context.now
-        self._client = WebClient(
-            token.reveal(),
-            f"{api.rstrip('/')}/",
-            timeout=timeout,  # type: ignore[arg-type] # of each wait for bytes; urllib takes fractions too
-            logger=quiet,
-            retry_handlers=[],  # its own would send what met a broken connection a second time
-        )
+        self._client = _client(token, f"{api.rstrip('/')}/", timeout)
         self._calls = BlockingCalls("slack", THREADS, 2 * timeout)
 
     async def tell(self, message: Message, content: dict[str, Any]) -> Outcome:
@@ -238,6 +231,33 @@ class _Bot:
             return by_status  # it knows for how long
         reason = f"answered {code[:50]}"
         return _outcome_of(ERRORS, code, reason) or Rejected(Scope.MESSAGE, reason)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Makes an answer of each redirect: urllib would follow with the token, to whatever host it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _client(token: Secret, api: str, timeout: float) -> Any:
+    """Return the SDK's client; ``timeout`` (seconds) is for each wait for bytes."""
+    from slack_sdk import WebClient  # noqa: PLC0415 -- only those who have a bot pay for the SDK
+
+    opener = build_opener(_NoRedirect)
+
+    class Client(WebClient):
+        """Sends once: the SDK offers no other way to leave redirects alone."""
+
+        def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+            with opener.open(req, timeout=timeout) as response:
+                body = response.read(_ANSWER_LIMIT).decode(errors="replace")
+                return {"status": response.status, "headers": response.headers, "body": body}
+
+    quiet = logging.getLogger(f"{__name__}.sdk")
+    quiet.setLevel(logging.CRITICAL)  # how an attempt ended is told by its outcome
+    # Its own handlers would send what met a broken connection a second time.
+    return Client(token.reveal(), api, logger=quiet, retry_handlers=[])
 
 
 def _outcome_of(table: Mapping[str, Meaning], code: str, reason: str) -> Outcome | None:

@@ -243,6 +243,13 @@ async def test_every_way_to_fail_for_the_bot(vendor: VendorServer[Slack]) -> Non
         await try_all(slack, told(), vendor, PROVIDER)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_with_the_token(vendor: VendorServer[Slack], status: int) -> None:
+    vendor.misbehave(Reply(status, {"Location": "/elsewhere"}))
+    assert await send(vendor, told()) == [Rejected(Scope.CHANNEL, f"answered {status}")]
+    assert methods(vendor) == ["chat.postMessage"]
+
+
 async def test_every_way_to_fail_for_a_webhook(vendor: VendorServer[Slack]) -> None:
     async with channel(vendor, timeout=0.4) as slack:
         await try_all(slack, hooked(vendor), vendor, ENDS)

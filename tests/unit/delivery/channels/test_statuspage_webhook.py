@@ -22,8 +22,11 @@ from tests.fakes.vendors.matrix import HOOK as ENDS
 from tests.fakes.vendors.matrix import try_all
 from tests.fakes.vendors.server import VendorServer
 from tests.fakes.vendors.statuspage_receiver import HOOK, StatuspageReceiver
+from tests.unit.config.test_broken import PAGE as CONFIGURATION
 from tests.unit.delivery.channels.chats import CONFIRMATION, LONGEST, MAINTENANCE, MESSAGES, REMINDER, RESOLVED
 from tests.unit.delivery.channels.messages import NOTICE, message, notice
+from tocsin.config import parse
+from tocsin.delivering import make_channels
 
 PAGE = "acme"
 OWN = StatuspageWebhookSettings(allow_networks=("127.0.0.0/8",))
@@ -152,3 +155,12 @@ async def test_addresses_are_those_of_webhooks() -> None:
     with pytest.raises(AddressError):
         webhook.validate("http://10.0.0.1/hook")
     await webhook.close()
+
+
+async def test_ids_are_those_of_the_configured_page(vendor: VendorServer[StatuspageReceiver]) -> None:
+    text = f"{CONFIGURATION}channels: {{statuspage_webhook: {{allow_networks: [127.0.0.0/8]}}}}\n"
+    config = parse(text.encode(), "tocsin.yaml", {})
+    webhook = make_channels(config)["statuspage_webhook"]
+    assert isinstance(await webhook.send(to(vendor)), Sent)
+    await webhook.close()
+    assert vendor.accepted[0].json["page"]["id"] == page_code(config.page.id)
