@@ -152,4 +152,6 @@ def _wrong_facets(facets: list[dict[str, Any]], text: bytes) -> str | None:
                 return "InvalidRequest: not a link"
         if not 0 <= start < end <= len(text):
             return "InvalidRequest: a facet beyond the text"
+        if text[start:end].decode(errors="replace") != facet["features"][0]["uri"]:
+            return "InvalidRequest: another link than the text shows"  # Bluesky takes it; we never mean it
     return None

@@ -10,7 +10,7 @@ from tests.fakes.vendors.x_text import links_with_scheme
 STATUSES = "/api/v1/statuses"
 TOKEN = "m4st0d0n-token"
 LIMIT = 500
-_KEYS_KEPT = timedelta(hours=1)
+KEYS_KEPT = timedelta(hours=1)
 _FIELDS = {"status", "in_reply_to_id", "visibility", "sensitive", "spoiler_text", "language", "scheduled_at"}
 
 
@@ -52,7 +52,7 @@ class Mastodon:
         form = {name: values[0] for name, values in request.form.items()}
         key = request.headers.get("idempotency-key", "")
         known, since = self._keys.get(key, ("", self.now))
-        if known and self.now - since < _KEYS_KEPT:
+        if known and self.now - since < KEYS_KEPT:
             return _status(known, form) if known in self.posts else refusal(404, "Record not found")
         if form.get("in_reply_to_id") and form["in_reply_to_id"] not in self.posts:
             return refusal(404, "Record not found")
