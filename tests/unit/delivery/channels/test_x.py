@@ -19,6 +19,7 @@ from tests.fakes.vendors.matrix import PROVIDER, try_all, word_of
 from tests.fakes.vendors.server import VendorServer
 from tests.fakes.vendors.x import DUPLICATE, GONE, KEYS, X, problem
 from tests.unit.delivery.channels.messages import message, notice
+from tests.unit.delivery.pipeline import MINUTE, ScriptedChannel, pipeline
 
 NOW = datetime(2026, 11, 22, 14, 31, tzinfo=UTC)
 OTHER = {name: f"{key}2" for name, key in KEYS.items()}
@@ -115,6 +116,34 @@ async def test_what_did_not_arrive_is_posted_when_it_is_asked_again(
     outcome = await send(vendor, to(in_doubt=True))
     [made] = vendor.vendor.posts
     assert outcome == Sent(made)
+
+
+class Relay(ScriptedChannel):
+    """Hands what the sender sends to a real channel."""
+
+    def __init__(self, real: XChannel) -> None:
+        super().__init__()
+        self.capabilities = real.capabilities
+        self._real = real
+
+    async def send(self, message: Message) -> Outcome:
+        return await self._real.send(message)
+
+
+async def test_the_sender_finds_out_that_a_post_is_there(vendor: VendorServer[X]) -> None:
+    async with channel(vendor, timeout=0.3) as real:
+        with pipeline(Relay(real)) as made:
+            made.subscribe("AcmeStatus")
+            made.publish()
+            vendor.misbehave(Hang())
+            for expected in ("in_doubt", "sent"):
+                await made.deliver()
+                assert [state for _, state in made.states()] == [expected]
+                made.now += MINUTE
+            made.publish(IncidentStatus.RESOLVED)
+            await made.deliver()
+            assert [state for _, state in made.states()] == ["sent", "sent"]
+    assert [text.partition(":")[0] for text in texts(vendor)] == ["Investigating", "Resolved"]
 
 
 async def test_another_message_of_the_same_words_is_refused(vendor: VendorServer[X]) -> None:
