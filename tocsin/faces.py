@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.delivery.channel import Channel, ConfirmBy
+from consumers.delivery.history import History
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
 from consumers.delivery.subscriber_export import SubscriberExport
 from consumers.delivery.subscribers import SubscriberBook
+from consumers.delivery.why import WhyReport
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
 from consumers.reliability.reader import UptimeReader
@@ -40,6 +42,7 @@ class Reading:
     past: PastReader
     queue: DeliveryQueue
     subscribers: SubscriberBook
+    history: History
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages
@@ -109,6 +112,7 @@ def web_of(
         deliveries=DeliveryReport(reading.queue, subscribers, addresses),
         subscribers=SubscriberReport(subscribers, addresses),
         export=SubscriberExport(subscribers, addresses),
+        reasons=WhyReport(reading.queue, subscribers, reading.history, addresses),
         unrouted=reading.unrouted,
         readiness=reading.readiness,
         events=reading.events,

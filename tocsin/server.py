@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
 from consumers.delivery.dispatch import Policy
+from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
 from consumers.reliability.past import StoredPast
 from consumers.web import errors
@@ -191,6 +193,7 @@ class Server:
             past=StoredPast(backend.log.query),
             queue=backend.queue,
             subscribers=backend.subscribers.book,
+            history=partial(history, backend.log),
             unrouted=StoredUnrouted(backend.log.query),
             readiness=EmbeddedReadiness(backend.log, backend.driver),
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),

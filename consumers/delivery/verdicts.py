@@ -13,6 +13,7 @@ from schemas.events import AnyEvent, Micros
 from schemas.vocabulary import NotificationState
 
 MOST_ATTEMPTS_IN_DOUBT = 5
+_INSTEAD = "a newer update is sent instead: "
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -94,7 +95,12 @@ def superseded(overtaken: Overtaken) -> Conclusion:
     old = overtaken.entry
     if old.state == NotificationState.IN_DOUBT:
         return Conclusion(NotificationState.IN_DOUBT, f"{old.reason}; not asked again, a newer update follows")
-    return Conclusion(NotificationState.SUPERSEDED, f"a newer update is sent instead: {overtaken.by}")
+    return Conclusion(NotificationState.SUPERSEDED, f"{_INSTEAD}{overtaken.by}")
+
+
+def successor_in(reason: str) -> str | None:
+    """Return which update a reason of ``superseded`` names."""
+    return reason.removeprefix(_INSTEAD) if reason.startswith(_INSTEAD) else None
 
 
 def doubt(reason: str, *, attempts: int, now: Micros, asks_again: bool, random: Random) -> Conclusion:

@@ -30,6 +30,7 @@ class WebDependencies:
     deliveries: ports.Deliveries
     subscribers: ports.Subscribers
     export: ports.Export
+    reasons: ports.Reasons
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages

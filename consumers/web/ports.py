@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from consumers.web.render.uptime import DayUptime, Uptime
 from consumers.web.sse import Changing
 from schemas.events import Cell, Filter, Micros
-from schemas.vocabulary import Impact, NotificationState
+from schemas.vocabulary import Impact, Kind, NotificationState
 from streams.domain.alarms import UnroutedAlarm
-from streams.domain.model import PageView
+from streams.domain.model import Incident, Maintenance, PageView
 from streams.runtime.views import Views
 
 
@@ -84,6 +84,94 @@ class Deliveries(Protocol):
 
     def list(self, page: str, subject: str, after: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
         """Return notifications about an incident or maintenance behind a cursor, and the next cursor if there is more."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a subscriber stands, or stood at some time: state, the reason for it, and filter."""
+
+    state: str
+    reason: str
+    filter: Filter
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the deciding code says of a subscriber, and why."""
+
+    told: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A changed cell that a filter reaches, and how badly it is hit.
+
+    ``chosen`` is the line of the filter that reaches it (None: everything), ``through`` the group by which it does (None:
+    none), ``weighs`` whether the impact is as bad as the filter asks for.
+    """
+
+    cell: Cell
+    impact: Impact
+    chosen: Cell | None
+    through: str | None
+    weighs: bool
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a planned notification: ``meaning`` is the state in words, ``reason`` what is recorded with it.
+
+    ``superseded_by`` is the newer update that goes, or went, instead.
+    """
+
+    notification: str
+    state: NotificationState
+    meaning: str
+    reason: str
+    attempts: int
+    at: Micros
+    superseded_by: str | None
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a subscriber was told of an update or not. ``planned`` is the record: whether a plan on the log names them.
+
+    ``number`` counts the updates from 1, and is None for a reminder. ``then`` is how they stood, None before they signed
+    up; ``today`` what would be decided of them as they stand now, None where they stand as then.
+    """
+
+    update: str
+    number: int | None
+    kind: Kind
+    status: str
+    at: Micros
+    planned: bool
+    reason: str
+    told_before: bool
+    reaches: Sequence[Reach]
+    then: Standing | None
+    today: Judgement | None
+    fate: Fate | None
+
+
+@dataclass(frozen=True)
+class SubscriberWhy:
+    """A subscriber as they stand now, and the reasons for each update of one incident or maintenance, oldest first."""
+
+    subscriber: str
+    channel: str
+    address: str
+    standing: Standing
+    updates: Sequence[Why]
+
+
+class Reasons(Protocol):
+    """Answers why one subscriber was told of what."""
+
+    def why(self, page: str, subscriber: str, subject: Incident | Maintenance) -> SubscriberWhy | None:
+        """Return the reasons for each update; None for an unknown subscriber."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from schemas import events as e
 from schemas.events import Cell, Effect, EventData, Filter, Micros
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, Impact, IncidentStatus, Kind, NotificationState
+from streams.domain.model import Incident, Maintenance
 from streams.domain.pages import PAGES
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.access import Access, Operator, Role
@@ -100,6 +101,13 @@ class ExportInMemory:
         return rows_behind(rows, after, limit)
 
 
+class ReasonsInMemory:
+    """Nobody is known."""
+
+    def why(self, page: str, subscriber: str, subject: Incident | Maintenance) -> ports.SubscriberWhy | None:
+        return None
+
+
 def events_in_memory(page: str, after: str | None, limit: int) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     rows = [
         {
@@ -146,6 +154,7 @@ class WebWorld:
             deliveries=DeliveriesInMemory(),
             subscribers=SubscribersInMemory(),
             export=ExportInMemory(),
+            reasons=ReasonsInMemory(),
             unrouted=StoredUnrouted(self.log.query),
             readiness=EmbeddedReadiness(self.log, self.driver),
             events=events_in_memory,

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 import httpx
 from fastapi import FastAPI
 
 from consumers.delivery.fleet_queue import FleetQueue
+from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
 from consumers.reliability.past import FleetPast, StoredPast
 from consumers.web import errors
@@ -92,6 +94,7 @@ def of_embedded(engine: EmbeddedEngine) -> Face:
     past = StoredPast(backend.log.query)
     reading = Reading(
         board=backend.board, past=past, queue=backend.queue, subscribers=backend.subscribers.book,
+        history=partial(history, backend.log),
         unrouted=StoredUnrouted(backend.log.query), readiness=NeverAsked(), events=lambda *_: ([], None),
     )  # fmt: skip
     addresses = Addresses(backend.vault, {})
@@ -104,7 +107,7 @@ def of_fleet(engine: FleetEngine) -> Face:
     past = FleetPast(ground.store)
     reading = Reading(
         board=engine.board, past=past, queue=FleetQueue(ground.store, NOTIFICATIONS.partitions),
-        subscribers=engine.book, unrouted=FleetUnrouted(ground.store), readiness=NeverAsked(),
+        subscribers=engine.book, history=partial(history, ground.log), unrouted=FleetUnrouted(ground.store), readiness=NeverAsked(),
         events=lambda *_: ([], None),
     )  # fmt: skip
     addresses = Addresses(ground.vault, {})

@@ -5,6 +5,7 @@ import gc
 import socket
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
 from consumers.delivery.fleet_queue import FleetQueue
+from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
 from consumers.reliability.past import FleetPast
 from consumers.web import errors
@@ -170,6 +172,7 @@ class FaceWorker:
             past=FleetPast(ground.store),
             queue=FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name)),
             subscribers=book,
+            history=partial(history, ground.log),
             unrouted=FleetUnrouted(ground.store),
             readiness=self._pulse,
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),

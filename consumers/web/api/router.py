@@ -12,10 +12,11 @@ from consumers.web.api.maintenances import Maintenances
 from consumers.web.api.reading import Reading
 from consumers.web.api.reliability import Reliability
 from consumers.web.api.subscribers import Subscribers
+from consumers.web.api.why import Reasons
 from consumers.web.dependencies import WebDependencies
 
 READS: tuple[type[Reading], ...] = (
-    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Subscribers, Export, Events,
+    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Subscribers, Export, Reasons, Events,
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ READS = [
 PARAMETERS = ["after", "limit", "component", "region", "impact", "subscriber", "from", "to"]
 PLACES = [
     "/api/v1/pages/{}/incidents", "/api/v1/pages/acme/incidents/{}", "/api/v1/pages/acme/incidents/{}/deliveries",
-    "/api/v1/pages/acme/maintenances/{}", "/incidents/{}", "/maintenances/{}", "/static/{}", "/history?page={}",
+    "/api/v1/pages/acme/maintenances/{}", "/api/v1/pages/acme/subscribers/{0}/why?incident={0}", "/incidents/{}", "/maintenances/{}", "/static/{}", "/history?page={}",
     "/confirm/{}", "/unsubscribe/{}", "/pages/{}/events/stream", "/{}", "/api/{}", "/static/page.css?v={}",
 ]  # fmt: skip
 
