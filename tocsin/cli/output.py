@@ -47,6 +47,11 @@ def fields(document: Any, names: Sequence[str]) -> list[Any]:
     return [document.get(name) if isinstance(document, dict) else None for name in names]
 
 
+def say(line: str) -> None:
+    """Print one line of the answer; what strangers wrote cannot steer a terminal."""
+    print(_printable(line))
+
+
 def warn(message: str) -> None:
     """Say something that is no part of the answer."""
     print(f"tocsin: {message}", file=sys.stderr)
@@ -62,7 +67,11 @@ def _affected(one: dict[str, Any]) -> str:
     return f"{where} {one['status']}" if one.get("status") else where
 
 
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _cell(value: Any) -> str:
-    text = "" if value is None else "".join(c if c.isprintable() else " " for c in str(value))
+    text = "" if value is None else _printable(str(value))
     colour = _COLOURS.get(text)
     return f"[{colour}]{escape(text)}[/]" if colour else escape(text)

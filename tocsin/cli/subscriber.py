@@ -9,8 +9,10 @@ from schemas.vocabulary import Impact, Kind
 from tocsin.cli.arguments import read_cells
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
+from tocsin.cli.why import why
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and remove subscribers.")
+app = typer.Typer(no_args_is_help=True, help="Add, list and remove subscribers, and say why they are told.")
+app.command("why")(why)
 
 
 class Topic(StrEnum):
