@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 1.0
 
 def make_channels(config: Config) -> dict[str, Channel]:
     """Return the channels that the configuration switches on, by name."""
-    context = ChannelContext()
+    context = ChannelContext(page=config.page.id)
     return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from consumers.delivery.channel import Channel, ConfirmBy
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.delivery.subscriber_export import SubscriberExport
 from consumers.delivery.subscribers import SubscriberBook
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
@@ -107,6 +108,7 @@ def web_of(
         audience=AudienceReport(subscribers, addresses),
         deliveries=DeliveryReport(reading.queue, subscribers, addresses),
         subscribers=SubscriberReport(subscribers, addresses),
+        export=SubscriberExport(subscribers, addresses),
         unrouted=reading.unrouted,
         readiness=reading.readiness,
         events=reading.events,

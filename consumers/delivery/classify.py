@@ -90,6 +90,15 @@ def classify_http(
             return InDoubt(reason)
 
 
+def classify_hook(status: int, *, now: datetime, retry_after: str | None = None) -> Outcome:
+    """Return what an incoming webhook of a chat answers: it is the subscriber's own, at a vendor whom all subscribers share.
+
+    A key in its URL opens it, so that 401 and 403 say that it was withdrawn: like 404 they condemn this one address.
+    """
+    access = Scope.RECIPIENT if status in (401, 403) else Scope.MESSAGE
+    return classify_http(status, now=now, retry_after=retry_after, access=access)
+
+
 def wait_of(retry_after: str | None, now: datetime) -> timedelta | None:
     """Return the wait that a Retry-After header asks for (RFC 9110 10.2.3), between 0 and a day; None if it says none.
 

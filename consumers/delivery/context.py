@@ -1,4 +1,4 @@
-"""What a channel needs from its surroundings beside its settings: the time. It holds no configuration."""
+"""What a channel needs from its surroundings beside its settings: the time, and whose messages it sends. It holds no configuration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class ChannelContext:
-    """Given to every channel factory. ``now`` returns aware datetimes in UTC."""
+    """Given to every channel factory. ``now`` returns aware datetimes in UTC, ``page`` is the id of the page."""
 
     now: Callable[[], datetime] = utc_now
+    page: str = ""

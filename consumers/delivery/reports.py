@@ -30,14 +30,20 @@ class Addresses:
 
     def masked(self, subscriber: Subscriber | None) -> str:
         """Return the masked address, ``erased`` where nothing is left of it."""
-        if subscriber is None or not subscriber.address:
-            return GONE
-        try:
-            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
-        except ErasedError:
+        endpoint = self.opened(subscriber)
+        if subscriber is None or endpoint is None:
             return GONE
         channel = self._channels.get(subscriber.channel)
         return "***" if channel is None else channel.mask(endpoint.address)
+
+    def opened(self, subscriber: Subscriber | None) -> Endpoint | None:
+        """Return the address in clear, None where nothing is left of it. Of all reports, the export alone may show it."""
+        if subscriber is None or not subscriber.address:
+            return None
+        try:
+            return decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
+        except ErasedError:
+            return None
 
 
 class AudienceReport:

@@ -29,6 +29,7 @@ class WebDependencies:
     audience: ports.Audience
     deliveries: ports.Deliveries
     subscribers: ports.Subscribers
+    export: ports.Export
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages

@@ -4,7 +4,7 @@ All methods may block and are called from worker threads. A cursor that a port d
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
@@ -104,6 +104,27 @@ class Subscribers(Protocol):
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
         """Return subscribers behind a cursor, and the next cursor if there is more."""
+
+
+@dataclass(frozen=True)
+class ExportedSubscriber:
+    """A subscriber with the address in clear, and the ``secret`` that signs what a webhook gets (empty elsewhere)."""
+
+    id: str
+    channel: str
+    address: str = field(repr=False)
+    secret: str = field(repr=False)
+    state: str
+    reason: str
+    filter: Filter
+    created_at: Micros
+
+
+class Export(Protocol):
+    """Reads who subscribed, to carry them elsewhere."""
+
+    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[ExportedSubscriber], str | None]:
+        """Return those who are not removed behind a cursor, and the next cursor if there is more; a part may be empty."""
 
 
 class UptimeFigures(Protocol):

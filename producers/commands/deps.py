@@ -19,15 +19,16 @@ Find: TypeAlias = Callable[[str], AnyEvent | None]
 
 
 class Standing(StrEnum):
-    """What the fold knows of a subscription for good."""
+    """What the fold knows of a subscription, for good but for ``WAITING``: signed up, and not confirmed as far as is known."""
 
+    WAITING = "waiting"
     CONFIRMED = "confirmed"
     REPLACED = "replaced"
     ENDED = "ended"
 
 
 StandingOf: TypeAlias = Callable[[str, str], Standing | None]
-"""Page and subscriber to what the fold knows, None where that is not settled; may block, and lag behind the log."""
+"""Page and subscriber to what the fold knows, None where it knows nothing; may block, and lag behind the log."""
 
 
 def unsettled(_page: str, _subscriber: str) -> Standing | None:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from producers.commands.batches import Batches
 from producers.commands.deps import CommandDeps
 from producers.commands.desk import Desk
 from producers.commands.drafts import Drafts
@@ -20,7 +21,7 @@ def commands_router(deps: CommandDeps) -> APIRouter:
     sign_ups = SignUps(desk)
     subscribers = Subscribers(desk, sign_ups)
     router = APIRouter()
-    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers):
+    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers, Batches(desk)):
         router.include_router(part.routes(), prefix=PREFIX)
     router.include_router(Forms(desk, sign_ups, subscribers).routes())
     return router

@@ -21,6 +21,7 @@ from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, 
 from schemas.ids import derive
 from schemas.shapes import decoder
 from streams.keys.vault import ErasedError, Vault
+from streams.log.port import LogUnavailableError
 from streams.runtime.links import Ticket
 from streams.runtime.problems import ProblemError, invalid, not_found
 from streams.runtime.signup import confirmation, departure_id
@@ -77,7 +78,7 @@ class SignUps:
         used for something else.
         """
         self._require_vouched(wish)
-        before = await self._desk.find(_added_id(wish)) if wish.keyed else None
+        before = await self._desk.find(added_id(wish.page, wish.subscriber)) if wish.keyed else None
         return await self._added(wish) if before is None else await self._repeated(before, wish)
 
     async def confirm(self, ticket: Ticket) -> None:
@@ -90,7 +91,7 @@ class SignUps:
             if await self._settled(page, subscriber) is Standing.CONFIRMED:
                 return
             now = self._desk.deps.clock()
-            await self._desk.publish(await _unlocked(confirmation, self._vault, page, subscriber, now))
+            await self._desk.publish(await unlocked(confirmation, self._vault, page, subscriber, now))
 
     async def _settled(self, page: str, subscriber: str) -> Standing | None:
         """Return whether the subscription was confirmed before; raises ProblemError 410 where it cannot be any more."""
@@ -100,7 +101,10 @@ class SignUps:
             raise _gone("This subscription has ended. Please sign up again.")
         if standing is Standing.REPLACED or await self._is_replaced(page, subscriber):
             raise _gone("Another sign-up of the same address was confirmed instead of this one.")
-        if standing is None and await self._desk.find(derive("confirm", page, subscriber)) is not None:
+        if (
+            standing in (None, Standing.WAITING)
+            and await self._desk.find(derive("confirm", page, subscriber)) is not None
+        ):
             return Standing.CONFIRMED
         return standing
 
@@ -116,12 +120,12 @@ class SignUps:
         if not await self._has_key(subscriber):
             raise not_found("subscriber")
         # The one that was named goes last: until then a repeat finds the others.
-        everyone = [*await _unlocked(self._vault.siblings, subscriber), subscriber]
+        everyone = [*await unlocked(self._vault.siblings, subscriber), subscriber]
         await self._desk.publish(
             [self._event(derive("erase", page, one), page, actor, SubscriberRemoved(one, "erased")) for one in everyone]
         )
         for one in everyone:
-            await _unlocked(self._vault.erase, one)
+            await unlocked(self._vault.erase, one)
 
     @property
     def _vault(self) -> Vault:
@@ -134,8 +138,8 @@ class SignUps:
             raise invalid("confirmed", "must be true: on this channel only an operator adds subscribers")
 
     async def _added(self, wish: Wish) -> SignedUp:
-        plain = Sealed(wish.address.text, _new_secret() if wish.address.channel == "webhook" else "")
-        sealed = await _unlocked(self._seal, wish, msgspec.json.encode(plain))
+        plain = Sealed(wish.address.text, new_secret() if wish.address.channel == "webhook" else "")
+        sealed = await unlocked(self._seal, wish, msgspec.json.encode(plain))
         subscriber = wish.subscriber
         data = SubscriberAdded(
             subscriber,
@@ -145,11 +149,11 @@ class SignUps:
             wish.confirmed,
             "operator" if wish.operator else "public",
         )
-        events = [self._event(_added_id(wish), wish.page, wish.actor, data)]
+        events = [self._event(added_id(wish.page, wish.subscriber), wish.page, wish.actor, data)]
         if wish.confirmed:
             events += await self._replacing(wish)
         [(_, duplicate), *_] = await self._desk.publish(events)
-        if duplicate and (first := await self._desk.find(_added_id(wish))) is not None:
+        if duplicate and (first := await self._desk.find(added_id(wish.page, wish.subscriber))) is not None:
             return await self._repeated(first, wish)
         return SignedUp(subscriber, wish.confirmed, plain.secret)
 
@@ -157,7 +161,7 @@ class SignUps:
         data = before.data
         assert isinstance(data, SubscriberAdded), "its id is made of a subscriber's"
         try:
-            plain = await _unlocked(self._vault.open, data.subscriber, data.address)
+            plain = await unlocked(self._vault.open, data.subscriber, data.address)
         except ErasedError:
             raise _gone("This subscriber was erased.") from None
         known = decoder(Sealed).decode(plain)
@@ -173,19 +177,19 @@ class SignUps:
     async def _replacing(self, wish: Wish) -> list[AnyEvent]:
         """Return what removes the others of an address that an operator vouches for."""
         now = self._desk.deps.clock()
-        made = await _unlocked(confirmation, self._vault, wish.page, wish.subscriber, now)
+        made = await unlocked(confirmation, self._vault, wish.page, wish.subscriber, now)
         removals = [event for event in made if isinstance(event.data, SubscriberRemoved)]
         return [msgspec.structs.replace(event, actor=wish.actor) for event in removals]
 
     async def _is_replaced(self, page: str, subscriber: str) -> bool:
-        for other in await _unlocked(self._vault.siblings, subscriber):
+        for other in await unlocked(self._vault.siblings, subscriber):
             if await self._desk.find(derive("replace", page, subscriber, other)) is not None:
                 return True
         return False
 
     async def _has_key(self, subscriber: str) -> bool:
         try:
-            await _unlocked(self._vault.seal, subscriber, b"")
+            await unlocked(self._vault.seal, subscriber, b"")
         except ErasedError:
             return False
         return True
@@ -195,11 +199,14 @@ class SignUps:
         return Event(identifier, page, now, now, actor, None, None, False, data)
 
 
-async def _unlocked(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Ask the key store, which may wait for the disk; raises ErasedError, and ProblemError 503 for whatever ails it."""
+async def unlocked(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask the key store, which may wait for the disk; raises ErasedError, and ProblemError 503 for whatever ails it.
+
+    Where ``ask`` looks into the log as well, LogUnavailableError goes through.
+    """
     try:
         return await asyncio.to_thread(ask, *args, **kwargs)
-    except ErasedError:
+    except (ErasedError, LogUnavailableError):
         raise
     except Exception as error:  # a store that fails is no fault of the request: nothing was stored, try again
         _log.error("the key store failed: %s", type(error).__name__)
@@ -210,10 +217,11 @@ def _gone(detail: str) -> ProblemError:
     return ProblemError(410, "No longer valid", detail)
 
 
-def _new_secret() -> str:
+def new_secret() -> str:
     """Return a signing secret as Standard Webhooks writes it."""
     return "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 
-def _added_id(wish: Wish) -> str:
-    return derive("subscribe", wish.page, wish.subscriber)
+def added_id(page: str, subscriber: str) -> str:
+    """Return the id of the event that adds a subscriber."""
+    return derive("subscribe", page, subscriber)

@@ -89,7 +89,7 @@ class Subscribers:
         Raises ProblemError 400, 404, and 429.
         """
         view = self._desk.view(page)
-        address, wanted = address_of(body, self._desk.deps.doors), _filter(view, body)
+        address, wanted = address_of(body, self._desk.deps.doors), filter_of(view, body)
         client = request.client.host if request.client else ""
         if operator is None:
             self._desk.deps.limits.require(client, address.lookup(page))
@@ -108,7 +108,8 @@ class Subscribers:
         return operator if operator.role >= Role.OPERATOR else None
 
 
-def _filter(view: PageView, body: NewSubscriber) -> Filter:
+def filter_of(view: PageView, body: NewSubscriber) -> Filter:
+    """Return what a sign-up wants to hear of; raises ProblemError 400 for cells that the page does not have."""
     cells = None
     if body.cells is not None:
         expanded(view, "cells", body.cells)

@@ -48,7 +48,7 @@ class Recorder:
         by_shard: dict[int, list[tuple[Fact, list[DeliveryResult]]]] = defaultdict(list)
         others: dict[str, AnyEvent] = {}
         repeats = unknown = 0
-        once = {(fact.key, fact.what): fact for fact in facts}
+        once = {(fact.notification, fact.address, fact.key, fact.what): fact for fact in facts}
         for fact in once.values():
             meant = self._meant(fact)
             if not meant:

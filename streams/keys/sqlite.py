@@ -1,7 +1,7 @@
 """Keeps wrapped keys in a SQLite file of their own; it seals nothing and knows no address."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -38,6 +38,19 @@ class SqliteKeyStore:
                 "insert or ignore into keys (owner, wrapped, lookup) values (?, ?, ?)",
                 (owner, kept.wrapped, kept.lookup),
             )
+
+    def add_all(self, kept: Sequence[tuple[str, Kept]]) -> None:
+        rows = [(owner, each.wrapped, each.lookup) for owner, each in kept]
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                self._connection.executemany(
+                    "insert or ignore into keys (owner, wrapped, lookup) values (?, ?, ?)", rows
+                )
+                self._connection.execute("commit")
+            except BaseException:  # whatever it was: the next one begins anew
+                self._connection.execute("rollback")
+                raise
 
     def fill(self, kept: Iterable[tuple[str, Kept]]) -> int:
         """Keep all of these in one step, in a store that is new; return how many there were."""

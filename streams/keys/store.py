@@ -3,7 +3,7 @@
 The contract suite in ``tests/contract/keys`` is its other half.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,6 +35,9 @@ class KeyStore(Protocol):
 
     def add(self, owner: str, kept: Kept) -> None:
         """Keep this for ``owner`` unless something is kept: of several who add at once, one is kept for all of them."""
+
+    def add_all(self, kept: Sequence[tuple[str, Kept]]) -> None:
+        """Do what ``add`` does for each of these, in far less time; after an error some of them may be kept."""
 
     def get(self, owner: str) -> Kept | None:
         """Return what is kept for ``owner``."""

@@ -6,7 +6,7 @@ owner's id as associated data; addresses are found by an HMAC-SHA-256 that is st
 
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from threading import Lock
 from time import monotonic
@@ -53,9 +53,11 @@ class Vault:
 
     def create(self, owner: str, lookup: str | None = None) -> None:
         """Make a key for ``owner`` unless it has one; ``lookup`` is the address by which it shall be found."""
-        nonce = os.urandom(_NONCE_BYTES)
-        wrapped = nonce + self._wrapper.encrypt(nonce, AESGCM.generate_key(256), owner.encode())
-        self._store.add(owner, Kept(wrapped, None if lookup is None else self._hash(lookup)))
+        self._store.add(owner, self._made(owner, lookup))
+
+    def create_all(self, lookups: Mapping[str, str]) -> None:
+        """Make a key for each owner unless it has one; the values are the addresses by which they shall be found."""
+        self._store.add_all([(owner, self._made(owner, lookup)) for owner, lookup in lookups.items()])
 
     def seal(self, owner: str, plain: bytes) -> bytes:
         """Encrypt for ``owner``; raises ErasedError."""
@@ -122,6 +124,11 @@ class Vault:
             if erasures == self._erasures:
                 self._cache[owner] = key, until
         return key
+
+    def _made(self, owner: str, lookup: str | None) -> Kept:
+        nonce = os.urandom(_NONCE_BYTES)
+        wrapped = nonce + self._wrapper.encrypt(nonce, AESGCM.generate_key(256), owner.encode())
+        return Kept(wrapped, None if lookup is None else self._hash(lookup))
 
     def _unwrap(self, owner: str, wrapped: bytes) -> bytes:
         try:

@@ -7,7 +7,8 @@ always what Redis says. What lies in Redis belongs to a *generation*, named afte
 Redis is empty or belongs to another topic, a new generation is filled before anything is answered.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -32,6 +33,7 @@ REMEMBERED = 30.0
 _FILLING_SECONDS = 60
 _WAIT_SECONDS = 0.2
 _CHUNK = 500
+_AT_ONCE = 16
 _STALE = b"stale"
 _decode_owners = msgspec.msgpack.Decoder(list[str]).decode
 
@@ -82,6 +84,12 @@ class RedisKeyStore:
     def add(self, owner: str, kept: Kept) -> None:
         row = row_of(kept)
         self._decide(owner, lambda: self._call("add", owner, row))
+
+    def add_all(self, kept: Sequence[tuple[str, Kept]]) -> None:
+        # Each waits for the topic's acknowledgement: many wait at once.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda pair: self.add(*pair), kept):
+                pass
 
     def get(self, owner: str) -> Kept | None:
         row = self._asked("get", owner)

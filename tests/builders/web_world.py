@@ -90,6 +90,16 @@ class SubscribersInMemory:
         return rows_behind(rows, after, limit)
 
 
+class ExportInMemory:
+    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[ports.ExportedSubscriber], str | None]:
+        chosen = Filter([Cell("api", "eu")], Impact.MINOR, [Kind.INCIDENT])
+        rows = [
+            ports.ExportedSubscriber("anna", "email", "anna@example.com", "", "active", "", chosen, NOW),
+            ports.ExportedSubscriber("hook", "webhook", "https://example.com", "whsec_1", "pending", "", chosen, NOW),
+        ]
+        return rows_behind(rows, after, limit)
+
+
 def events_in_memory(page: str, after: str | None, limit: int) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     rows = [
         {
@@ -135,6 +145,7 @@ class WebWorld:
             audience=AudienceInMemory(),
             deliveries=DeliveriesInMemory(),
             subscribers=SubscribersInMemory(),
+            export=ExportInMemory(),
             unrouted=StoredUnrouted(self.log.query),
             readiness=EmbeddedReadiness(self.log, self.driver),
             events=events_in_memory,

@@ -43,6 +43,10 @@ def _mistakes(annotation: Any, value: object, path: KeyPath) -> Iterator[Mistake
         inner = get_args(kind)[0]
         found = [each for index, one in enumerate(value) for each in _mistakes(inner, one, (*path, index))]
         yield from found or _mistake_of(annotation, value, path)
+    elif get_origin(kind) is dict and isinstance(value, dict):
+        inner = get_args(kind)[1]
+        found = [each for name, one in value.items() for each in _mistakes(inner, one, (*path, str(name)))]
+        yield from found or _mistake_of(annotation, value, path)
     else:
         yield from _mistake_of(annotation, value, path)
 

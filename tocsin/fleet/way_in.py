@@ -89,7 +89,7 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state == ACTIVE else None
+        return Standing.CONFIRMED if known.state == ACTIVE else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:

@@ -108,6 +108,8 @@ class SendGridMails:
     async def _post(self, letters: Sequence[_Letter], left: _Round) -> Answer:
         if left.requests <= 0:
             return Answer(Retry("refused together with others, and not yet tried apart"))
+        if asyncio.get_running_loop().time() >= left.until:
+            return Answer(Retry("no time was left for it"))
         left.requests -= 1
         body = self._body(letters, left.attempt)
         try:

@@ -80,7 +80,7 @@ class WebhookChannel:
     async def send(self, message: Message) -> Outcome:
         try:
             url = checked_url(message.endpoint.address, self._guard)
-            headers, body = self._signed(message)
+            headers, body = self._request(message)
         except UrlError as error:
             return Rejected(Scope.RECIPIENT, str(error))
         except (ValueError, EmptyWebhookSecretError):  # not base64, or nothing at all
@@ -91,7 +91,8 @@ class WebhookChannel:
     async def close(self) -> None:
         await self._poster.close()
 
-    def _signed(self, message: Message) -> tuple[dict[str, str], bytes]:
+    def _request(self, message: Message) -> tuple[dict[str, str], bytes]:
+        """Return headers and body; raises ValueError and EmptyWebhookSecretError for a secret that signs nothing."""
         body = payload_of(message)
         now = self._now()
         # The library replaces a datetime's zone instead of converting it: it must be given UTC.
@@ -135,6 +136,11 @@ def _echoed(reply: bytes, token: str) -> bool:
     return bool(token) and isinstance(said, str) and hmac.compare_digest(said.encode(errors="replace"), token.encode())
 
 
+def guard_of(settings: WebhookSettings) -> Guard:
+    """Return the guard that lets through what the settings allow."""
+    return Guard([ip_network(network) for network in settings.allow_networks])
+
+
 def webhook_channel(settings: WebhookSettings, context: ChannelContext) -> WebhookChannel:
     """Make the channel from its settings."""
-    return WebhookChannel(Guard([ip_network(network) for network in settings.allow_networks]), context)
+    return WebhookChannel(guard_of(settings), context)

@@ -1,4 +1,4 @@
-"""The one HTTP client through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
+"""The one HTTP transport through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
 
 A connection is made to the very address that the guard checked, while TLS (SNI, certificate) and Host keep the name.
 Connections are kept by name, so that one is never reused for another name at the same address.
@@ -116,7 +116,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """An httpx transport that connects through a ``Guard``. HTTP/1.1 only; no proxies, nothing from the environment.
+    """An httpx transport that connects through a ``Guard``. HTTP/1.1 only; no redirects, no proxies, nothing from the environment.
 
     Raises httpx.TransportError for whatever the network does, and RefusedAddressError from the guard.
     """
@@ -158,12 +158,3 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
-
-
-def guarded_client(guard: Guard, *, connections: int, context: ssl.SSLContext | None = None) -> httpx.AsyncClient:
-    """Return a client without redirects, proxies or environment whose connections the guard checks."""
-    return httpx.AsyncClient(
-        transport=GuardedTransport(guard, connections=connections, context=context),
-        follow_redirects=False,
-        trust_env=False,
-    )

@@ -58,7 +58,7 @@ class SendGridApi:
     def post(self, body: dict[str, Any]) -> Answer:
         """Post a mail once and return how that ended; blocks, and never raises for what the network does."""
         # Loaded by _poster already; the SDK has no types.
-        from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # noqa: PLC0415 -- as above
 
         try:
             response = self._post(body)
@@ -93,8 +93,8 @@ class _NoRedirects(HTTPRedirectHandler):
 def _poster(key: str, url: str, timeout: float) -> Callable[[dict[str, Any]], Any]:
     """Return the SDK's call that sends a mail. It shares nothing that a call changes."""
     # A tenth of a second that those pay who send by SendGrid; the SDK has no types.
-    from python_http_client import Client  # type: ignore[import-untyped]  # noqa: PLC0415
-    from sendgrid import SendGridAPIClient  # noqa: PLC0415
+    from python_http_client import Client  # type: ignore[import-untyped]  # noqa: PLC0415 -- as above
+    from sendgrid import SendGridAPIClient  # noqa: PLC0415 -- as above
 
     # It would log keys and whole mails where debugging is on.
     logging.getLogger("python_http_client").setLevel(logging.INFO)

@@ -26,7 +26,11 @@ class BlockingCalls:
         """Call in a thread once one is free. What is given up is in doubt, unless no thread had taken it yet."""
         async with self._slots:
             future = self._threads.submit(call)
-            done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._timeout)
+            try:
+                done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=self._timeout)
+            except asyncio.CancelledError:
+                future.cancel()  # what no thread has taken yet must not be sent behind our back
+                raise
             if done:
                 return future.result()
             return (

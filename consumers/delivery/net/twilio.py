@@ -29,6 +29,12 @@ def _url(text: str) -> None:
         raise ValueError("not a URL of that kind")
 
 
+def _callbacks(text: str) -> None:
+    _url(text)
+    if "_" in (urlsplit(text).hostname or ""):
+        raise ValueError("Twilio takes no underscore in a host")
+
+
 def _api(text: str) -> None:
     _url(text)
     parts = urlsplit(text)
@@ -72,7 +78,7 @@ class TwilioSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender
     callbacks: (
         Annotated[
             str,
-            setting("a URL without a query", "Where Twilio reports what became of a message.", check=_url),
+            setting("a URL without a query", "Where Twilio reports what became of a message.", check=_callbacks),
         ]
         | None
     ) = None

@@ -61,11 +61,12 @@ CODES: dict[int, Code] = {
     20500: Code(Ends.DOUBT, "internal error"),
     # nobody is there, or wants to hear
     21211: Code(Ends.RECIPIENT, "not a valid number"),
-    21214: Code(Ends.RECIPIENT, "the number cannot be reached"),
     21217: Code(Ends.RECIPIENT, "not a valid number"),
     21610: Code(Ends.RECIPIENT, "the recipient said STOP"),
     21614: Code(Ends.RECIPIENT, "the number takes no text messages"),
     21635: Code(Ends.RECIPIENT, "the number is a landline"),
+    # a carrier that is down looks the same as a number that nobody has
+    21214: Code(Ends.MESSAGE, "the number cannot be reached"),
     # this sender may not reach that number: others may be reached, so neither channel nor address is condemned
     21215: Code(Ends.MESSAGE, "calls to this country are not permitted", ours=True),
     21216: Code(Ends.MESSAGE, "calls to this number are not permitted", ours=True),
@@ -75,6 +76,7 @@ CODES: dict[int, Code] = {
     21612: Code(Ends.MESSAGE, "there is no route from the sender to this number", ours=True),
     21617: Code(Ends.MESSAGE, "the text is longer than 1600 characters", ours=True),
     # our account or settings
+    10001: Code(Ends.CHANNEL, "the account is not active"),
     20003: Code(Ends.CHANNEL, "the credentials are not accepted"),
     20005: Code(Ends.CHANNEL, "the account is not active"),
     21210: Code(Ends.CHANNEL, "the sender's number is not verified"),

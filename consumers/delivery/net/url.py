@@ -35,6 +35,18 @@ def checked_url(text: str, guard: Guard) -> httpx.URL:
     return url
 
 
+def checked_base(text: str) -> httpx.URL:
+    """Return the address of a provider's API as an operator writes it; raises UrlError. The guard has no say in it."""
+    try:
+        url = httpx.URL(text)
+        usable = url.scheme in _DEFAULT_PORTS and url.host and not (url.userinfo or url.query or url.fragment)
+    except (httpx.InvalidURL, ValueError):
+        raise UrlError("this is not a URL") from None
+    if not usable:
+        raise UrlError("expected an http or https URL without user, query and fragment")
+    return url
+
+
 def _check_host(host: str, port: int, guard: Guard) -> None:
     address = literal(host)
     try:

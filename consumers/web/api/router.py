@@ -6,6 +6,7 @@ from consumers.web.api.audience import Audience
 from consumers.web.api.components import Components
 from consumers.web.api.drafts import Drafts
 from consumers.web.api.events import Events
+from consumers.web.api.export import Export
 from consumers.web.api.incidents import Incidents
 from consumers.web.api.maintenances import Maintenances
 from consumers.web.api.reading import Reading
@@ -14,7 +15,7 @@ from consumers.web.api.subscribers import Subscribers
 from consumers.web.dependencies import WebDependencies
 
 READS: tuple[type[Reading], ...] = (
-    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Subscribers, Events,
+    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Subscribers, Export, Events,
 )  # fmt: skip
 
 

@@ -68,15 +68,17 @@ def _shape(row: ports.SubscriberRow) -> SubscriberShape:
         address=row.address,
         state=row.state,
         reason=row.reason or None,
-        filter=_filter(row.filter),
+        filter=filter_shape(row.filter),
         created_at=when(row.created_at),
     )
 
 
-def _filter(wanted: Filter) -> FilterShape:
-    cells = None if wanted.cells is None else [_choice(cell) for cell in wanted.cells]
+def filter_shape(wanted: Filter) -> FilterShape:
+    """Return a filter for a shape."""
+    cells = None if wanted.cells is None else [choice_shape(cell) for cell in wanted.cells]
     return FilterShape(cells=cells, min_impact=wanted.min_impact, kinds=wanted.kinds)
 
 
-def _choice(cell: Cell) -> CellChoice:
+def choice_shape(cell: Cell) -> CellChoice:
+    """Return a line of a filter for a shape."""
     return CellChoice(component=cell.component, region=cell.region)

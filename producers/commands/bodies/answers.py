@@ -1,6 +1,6 @@
 """What commands answer, as OpenAPI shows it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -111,6 +111,29 @@ class SignedUp(Answer):
     id: str
     state: str
     secret: str | None = None
+
+
+class BatchResult(Answer):
+    """What became of one subscriber of a batch.
+
+    ``added``; ``known``: the address is subscribed already, and nothing of that was changed; ``left``: it was subscribed,
+    and its owner has left; ``refused``: ``errors`` say why.
+    """
+
+    status: Literal["added", "known", "left", "refused"]
+    id: str | None = None
+    """Absent for what is refused, and for what a dry run would add."""
+    state: Literal["active", "pending"] | None = None
+    """Of one that was added: whether its owner is asked first."""
+    secret: str | None = None
+    """Of a webhook that was added without one."""
+    errors: list[Wrong] | None = None
+
+
+class BatchDone(Answer):
+    """The results, in the order of the batch."""
+
+    results: list[BatchResult]
 
 
 class Erased(Answer):

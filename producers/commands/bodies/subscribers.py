@@ -1,11 +1,16 @@
 """What a sign-up carries."""
 
-from typing import Annotated
+from base64 import b64decode
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StrictBool, field_validator
 
 from producers.commands.bodies.fields import MOST_CELLS, Body, CellChoice
 from schemas.vocabulary import Impact, Kind
+
+MOST_SUBSCRIBERS = 1_000
+"""How many one batch holds."""
+SECRET_PREFIX = "whsec_"  # noqa: S105 -- how Standard Webhooks begins a secret, none itself
 
 
 class NewSubscriber(Body):
@@ -39,3 +44,42 @@ class NewSubscriber(Body):
         if kinds is not None and not set(kinds) <= {Kind.INCIDENT, Kind.MAINTENANCE}:
             raise ValueError("must be among incident and maintenance")
         return kinds
+
+
+class BatchedSubscriber(NewSubscriber):
+    """One of many: as above, and a webhook may bring the secret that its receiver verifies with."""
+
+    secret: Annotated[str, Field(max_length=200)] | None = None
+    """``whsec_`` and 24 to 64 bytes in base64, as Standard Webhooks writes it; absent: a new one."""
+
+    @field_validator("secret")
+    @classmethod
+    def _a_secret(cls, secret: str | None) -> str | None:
+        if secret is not None and not _is_secret(secret):
+            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        return secret
+
+
+class SubscriberBatch(Body):
+    """Many subscribers at once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"subscribers": [{"channel": "email", "address": "you@example.com", "confirmed": True}]}]
+        }
+    )
+
+    subscribers: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_SUBSCRIBERS)]
+    """Each is what a single sign-up takes, and may have a ``secret``. One that is wrong is refused alone."""
+    dry_run: StrictBool = False
+    """Only say what would become of each."""
+
+
+def _is_secret(text: str) -> bool:
+    try:
+        return (
+            text.startswith(SECRET_PREFIX)
+            and 24 <= len(b64decode(text.removeprefix(SECRET_PREFIX), validate=True)) <= 64
+        )
+    except ValueError:
+        return False

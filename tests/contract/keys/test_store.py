@@ -32,6 +32,18 @@ def test_the_first_is_kept(store: KeyStore) -> None:
     assert store.find(b"another hash") == []
 
 
+def test_many_are_added_as_each_would_be(store: KeyStore) -> None:
+    store.add("ann", ANN)
+    many = [(f"owner {number}", Kept(f"key {number}".encode(), b"same")) for number in range(40)]
+    store.add_all([("ann", Kept(b"another key", b"same")), *many, ("owner 0", BEN)])
+    assert store.get("ann") == ANN, "the first is kept"
+    assert [store.get(owner) for owner, _ in many] == [kept for _, kept in many]
+    assert store.find(b"same") == sorted(owner for owner, _ in many)
+    store.add_all([])
+    store.add("ben", BEN)
+    assert store.get("ben") == BEN
+
+
 def test_owners_are_found_by_their_hash(store: KeyStore) -> None:
     for owner in ("c", "a", "b"):
         store.add(owner, Kept(owner.encode(), b"same"))
@@ -95,6 +107,9 @@ def test_a_vault_over_it(open_store: OpenStore) -> None:
     sealed = vault.seal("ann", b"ann@example.com")
     assert vault.find("ann@example.com") == ["ann", "anna"]
     assert vault.siblings("ann") == ["anna"]
+    vault.create_all({"bea": "bea@example.com", "ben": "ben@example.com"})
+    assert vault.find("ben@example.com") == ["ben"]
+    assert vault.open("bea", vault.seal("bea", b"bea@example.com")) == b"bea@example.com"
     again = Vault(open_store(), bytes(32))
     assert again.open("ann", sealed) == b"ann@example.com"
     assert vault.erase("ann")

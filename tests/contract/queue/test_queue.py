@@ -3,6 +3,7 @@
 import pytest
 
 from consumers.delivery.queue import Holding, Overtaken, Share
+from schemas.events import DeliveriesRecorded, DeliveryResult
 from schemas.ids import derive
 from schemas.topics import NOTIFICATIONS, SHARDS, shard_of
 from schemas.vocabulary import NotificationState as State
@@ -221,6 +222,23 @@ def test_notifications_are_known_by_their_ids(town: Town) -> None:
         told("u2", ANN, "other"): Notified(ANN, "webhook", shard_of(ANN), State.PLANNED),
     }
     assert town.queue.known(PAGE, []) == {}
+
+
+@pytest.mark.parametrize("before", [State.CLAIMED, State.IN_DOUBT, State.SENT])
+def test_a_provider_may_say_at_once_that_it_took_a_message_and_could_not_deliver_it(town: Town, before: State) -> None:
+    """Nobody but its holder ends what is in hand or in doubt; that it was taken counts whoever says so, and then its end does."""
+    town.plan("u1", ANN)
+    town.claim(told("u1", ANN))
+    if before is not State.CLAIMED:
+        town.end(told("u1", ANN), before)
+    failed = DeliveryResult(told("u1", ANN), State.FAILED, "bounced", None)
+    if before is not State.SENT:
+        town.happens(DeliveriesRecorded("receipt:smoke", shard_of(ANN), [failed]))
+        assert town.queue.known(PAGE, [told("u1", ANN)])[told("u1", ANN)].state is before
+    taken = DeliveryResult(told("u1", ANN), State.SENT, "", None)
+    town.happens(DeliveriesRecorded("receipt:smoke", shard_of(ANN), [taken, failed]))
+    assert town.queue.known(PAGE, [told("u1", ANN)])[told("u1", ANN)].state is State.FAILED
+    assert (town.next(), town.queue.claimed(MAIL, 10)) == ([], [])
 
 
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:

@@ -70,15 +70,19 @@ async def try_all(
     expected: Mapping[str, str] = PROVIDER,
     *,
     risks: Collection[str] = ("accepted, 500",),
+    requests: Mapping[str, int] = {},
 ) -> None:
     """Send once well and once for each misbehaviour; AssertionError with every difference from ``expected``.
 
     The channel's timeout should be short, for it is waited for twice. ``risks`` are those at which it is known that a
-    message may be sent twice, because the provider's answer cannot be told from a refusal.
+    message may be sent twice, because the provider's answer cannot be told from a refusal. ``requests`` says how many come
+    where it is not one (a session that is over asks for a new one).
     """
     differences = []
     for name in ("well", *MISBEHAVIOURS, REFUSED):
-        differences += [f"{name}: {each}" for each in await _tried(channel, message, vendor, name, expected, risks)]
+        differences += [
+            f"{name}: {each}" for each in await _tried(channel, message, vendor, name, expected, risks, requests)
+        ]
     unknown = set(expected) - {"well", *MISBEHAVIOURS, REFUSED}
     assert not unknown, f"there are no such misbehaviours: {unknown}"
     assert not differences, "\n".join(differences)
@@ -91,6 +95,7 @@ async def _tried(
     name: str,
     expected: Mapping[str, str],
     risks: Collection[str],
+    requests: Mapping[str, int],
 ) -> list[str]:
     came, accepted = len(vendor.requests), len(vendor.accepted)
     if name in MISBEHAVIOURS:
@@ -101,7 +106,7 @@ async def _tried(
     found = []
     if word_of(outcome) != expected[name]:
         found.append(f"expected {expected[name]}, got {word_of(outcome)} ({outcome})")
-    if len(vendor.requests) - came != (name != REFUSED):
+    if len(vendor.requests) - came != requests.get(name, name != REFUSED):
         found.append(f"{len(vendor.requests) - came} requests came")
     if len(vendor.accepted) - accepted and isinstance(outcome, Retry | Rejected) and name not in risks:
         found.append("it was accepted and is called certainly not sent")

@@ -33,7 +33,7 @@ OPENING: dict[str, Any] = {
 }
 
 
-def _number(text: str) -> str:
+def a_number(text: str) -> str:
     if not text.startswith("+"):
         raise ValueError("must begin with +")
     return text.replace(" ", "")
@@ -62,7 +62,7 @@ class Office(Station):
             "clock": lambda: self.now,
             "find": self.find,
             "limits": self.limits,
-            "doors": {"text": Door(_number), "room": Door(str, by_operator=True)},
+            "doors": {"text": Door(a_number), "room": Door(str, by_operator=True)},
         }
         return CommandDeps(**(parts | other))
 

@@ -102,6 +102,33 @@ def test_every_mistake_is_found(given: object, mistakes: list[tuple[str, tuple[s
     assert [(what, path) for what, path, _ in found] == mistakes
 
 
+def _lower(names: dict[str, Inner]) -> None:
+    if any(name != name.lower() for name in names):
+        raise ValueError("no")
+
+
+class Chimneys(ChannelSettings, frozen=True):
+    chimneys: Annotated[dict[str, Inner], setting("a mapping of names in lower case", "By name.", check=_lower)]
+
+
+@pytest.mark.parametrize(
+    ("given", "mistakes"),
+    [
+        ({"north": {"key": ""}, "south": {}, "WEST": {"kee": "k"}}, [
+            ("unexpected", ("chimneys", "north", "key")), ("missing", ("chimneys", "south", "key")),
+            ("missing", ("chimneys", "WEST", "key")), ("unknown", ("chimneys", "WEST", "kee")),
+        ]),
+        ({"WEST": {"key": "k"}}, [("unexpected", ("chimneys",))]),
+        ({"north": "k"}, [("unexpected", ("chimneys", "north"))]),
+        ([], [("unexpected", ("chimneys",))]),
+    ],
+)  # fmt: skip
+def test_every_mistake_below_a_name_is_found(given: object, mistakes: list[tuple[str, tuple[str, ...]]]) -> None:
+    found = settings_of(Chimneys, {"chimneys": given}, ())
+    assert isinstance(found, list)
+    assert [(what, path) for what, path, _ in found] == mistakes
+
+
 def test_settings_check_themselves_however_they_are_made() -> None:
     with pytest.raises(ValueError, match=r"^puffs: expected an even number$"):
         Smoke(keys=(), puffs=3)

@@ -47,7 +47,7 @@ async def test_waiting_for_a_thread_is_no_part_of_the_time() -> None:
         await asyncio.to_thread(hanging.began.wait, 10)
         assert not second.done()
         hanging.let_go.set()
-        assert await asyncio.gather(first, second) == [Sent(), Sent()]
+        assert [await first, await second] == [Sent(), Sent()]
 
 
 async def test_the_loop_goes_on_meanwhile() -> None:

@@ -10,14 +10,18 @@ import pytest
 from python_http_client.exceptions import BadRequestsError, UnauthorizedError  # type: ignore[import-untyped] # it has no types
 from sendgrid import SendGridAPIClient
 
-from tests.fakes.vendors import sendgrid, twilio
+from tests.fakes.vendors import discord, sendgrid, twilio
 from tests.fakes.vendors.cut import CUTS, METHODS, Cut, cut
 from tests.fakes.vendors.http import Hang, Reply, Request, Reset, Truncate
 from tests.fakes.vendors.openapi import DOCUMENTS, Document, Patch
 from tests.fakes.vendors.sendgrid import KEY, MAIL, SEND, SendGrid, mail_request
 from tests.fakes.vendors.server import VendorServer
 
-PATCHED: dict[str, tuple[Patch, ...]] = {"sendgrid": sendgrid.PATCHES, "twilio": twilio.PATCHES}
+PATCHED: dict[str, tuple[Patch, ...]] = {
+    "discord": discord.PATCHES,
+    "sendgrid": sendgrid.PATCHES,
+    "twilio": twilio.PATCHES,
+}
 """The documents that are used, with their patches; a new one is a line."""
 
 
@@ -121,6 +125,12 @@ def test_the_official_sdk_is_accepted(vendor: VendorServer[SendGrid]) -> None:
             ]
         },
         {"categories": [str(n) for n in range(11)]},
+        {"content": [{"type": "text/html", "value": "<p>x"}, {"type": "text/plain", "value": "x"}]},
+        {"headers": {"Reply-To": "ops@acme.example"}},
+        {"headers": {"List-Id": "Stra\u00dfe"}},
+        {"custom_args": {"who": "kim@customer.example"}},
+        {"personalizations": [{"to": [{"email": "kim@customer.example"}], "headers": {"Subject": "x"}}]},
+        {"personalizations": [{"to": [{"email": "kim@customer.example"}], "substitutions": {"-x-": "y" * 10_000}}]},
     ],
 )
 def test_what_sendgrid_refuses_is_refused_and_fails_the_test(wrong: dict[str, Any]) -> None:

@@ -31,9 +31,9 @@ READ: Reader = KIND.open(
 )
 
 
-def request(posted: Posted, now: int = NOW, **headers: str) -> ReceiptRequest:
+def request(posted: Posted, **headers: str) -> ReceiptRequest:
     lowered = {name.lower(): value for name, value in (posted.headers | headers).items()}
-    return ReceiptRequest(posted.body, lowered, "", now * 1_000_000)
+    return ReceiptRequest(posted.body, lowered, "", NOW * 1_000_000)
 
 
 def said(name: str, **more: Any) -> list[tuple[What, str]]:
@@ -192,7 +192,7 @@ def test_a_key_is_not_shown() -> None:
 # --- what nobody expects ---
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[[]]", b"null", b"[", b"\xff\xfe", b'[{"event": NaN}]'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"[[]]", b"null", b"[", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_signed_and_no_list_of_events_is_not_understood(body: bytes) -> None:
     with pytest.raises((NotUnderstoodError, NotAuthenticError)):
         READ(request(EVENTS.signed(body, NOW)))
@@ -224,11 +224,7 @@ words = st.sampled_from(
 
 @given(st.lists(st.dictionaries(names, values | words), max_size=5))
 def test_whatever_is_signed_is_read_and_tells_no_address(events: list[dict[str, Any]]) -> None:
-    try:
-        facts = READ(request(EVENTS.posted(events, NOW)))
-    except NotUnderstoodError:  # numbers of more than 64 bits are no JSON to everybody
-        return
-    for fact in facts:
+    for fact in READ(request(EVENTS.posted(events, NOW))):
         assert "@" not in fact.reason
         assert 0 < fact.at < 2**60
         assert fact.key

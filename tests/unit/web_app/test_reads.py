@@ -17,6 +17,7 @@ BASE = "/api/v1/pages/acme"
 PUBLIC = ["/incidents", "/maintenances", "/components", "/uptime", "/reliability"]
 VIEWER = ["/drafts", "/audience", "/events", "/events/ignored", "/alerts/unrouted"]
 OPERATOR = ["/subscribers"]
+ADMIN = ["/subscribers/export"]
 
 
 async def get(client: httpx.AsyncClient, path: str, role: Role | None = None, status: int = 200) -> Any:
@@ -43,7 +44,7 @@ async def test_what_is_not_public_needs_a_role(client: httpx.AsyncClient, path: 
 
 
 @pytest.mark.parametrize(
-    "path", [*PUBLIC, *VIEWER, *OPERATOR, "/incidents/x", "/maintenances/x", "/incidents/x/deliveries"]
+    "path", [*PUBLIC, *VIEWER, *OPERATOR, *ADMIN, "/incidents/x", "/maintenances/x", "/incidents/x/deliveries"]
 )
 async def test_a_page_that_is_not_there_is_a_404(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(f"/api/v1/pages/other{path}", headers=bearer(Role.ADMIN))
@@ -100,7 +101,16 @@ async def test_incidents_come_in_pages_the_newest_first_and_each_once(
 
 
 @pytest.mark.parametrize(
-    "path", ["/incidents", "/maintenances", "/events/ignored", "/events", "/incidents/ID/deliveries", "/subscribers"]
+    "path",
+    [
+        "/incidents",
+        "/maintenances",
+        "/events/ignored",
+        "/events",
+        "/incidents/ID/deliveries",
+        "/subscribers",
+        "/subscribers/export",
+    ],
 )
 @pytest.mark.parametrize("cursor", ["%2525", "%C3%A9", "YWJj", "!!!", "a" * 400])
 async def test_a_cursor_that_was_not_made_here_is_a_problem(
@@ -273,7 +283,7 @@ async def test_ignored_events_and_unrouted_alerts(world: WebWorld, client: httpx
 async def test_the_description_names_every_path_and_its_answers(client: httpx.AsyncClient) -> None:
     described = (await client.get("/api/openapi.json")).json()
     paths = described["paths"]
-    for path in [*PUBLIC, *VIEWER, *OPERATOR, "/incidents/{incident}", "/incidents/{incident}/deliveries"]:
+    for path in [*PUBLIC, *VIEWER, *OPERATOR, *ADMIN, "/incidents/{incident}", "/incidents/{incident}/deliveries"]:
         operation = paths["/api/v1/pages/{page}" + path]["get"]
         assert operation["responses"]["200"]["content"]["application/json"]["schema"] != {}
         assert operation["description"]

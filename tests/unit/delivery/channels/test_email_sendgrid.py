@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
 
 import msgspec
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from consumers.delivery.channel import Message
 from consumers.delivery.channels.email import EmailSettings, SendGridEmailChannel, SendGridSettings
-from consumers.delivery.channels.email_sendgrid import _batches, _Letter
+from consumers.delivery.channels.email_sendgrid import SendGridMails, _batches, _Letter
 from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.sendgrid import SendGridApi
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.settings import Secret
 from schemas.vocabulary import Kind
@@ -327,6 +329,15 @@ async def test_nothing_new_is_begun_once_a_call_has_taken_too_long(vendor: Vendo
     doubtful = [one for one in outcomes if isinstance(one, InDoubt)]
     assert 1 <= len(doubtful) == len(vendor.requests) < 10
     assert set(outcomes) - set(doubtful) == {Retry("no connection became free")}
+
+
+async def test_a_part_of_a_refused_request_waits_once_time_is_up(vendor: VendorServer[SendGrid]) -> None:
+    api = SendGridApi(KEY, vendor.url, PATIENT, lambda: NOW)
+    sender = Address(addr_spec="status@acme.example")
+    mails = SendGridMails(api, sender, "acme.example", connections=1, timeout=0.0)
+    assert await mails.send([(message(), "kim@customer.example")]) == [Retry("no time was left for it")]
+    await mails.close()
+    assert vendor.requests == []
 
 
 async def test_many_send_at_once(vendor: VendorServer[SendGrid]) -> None:

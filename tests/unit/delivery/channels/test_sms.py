@@ -269,6 +269,7 @@ async def test_a_number_is_masked(vendor: VendorServer[Twilio]) -> None:
         ({"countries": ["Germany"]}, "countries"),
         ({"base_url": "http://api.twilio.com"}, "base_url"),
         ({"callbacks": CALLBACKS + "?a=b"}, "callbacks"),
+        ({"callbacks": "https://my_page.example/receipts"}, "callbacks"),
         ({"validity": 5}, "validity"),
         ({"segments": 11}, "segments"),
     ],

@@ -96,7 +96,8 @@ async def test_every_way_to_fail(vendor: VendorServer[Twilio]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "word"), [(21211, "recipient"), (21214, "recipient"), (21215, "message"), (10004, "retry")]
+    ("code", "word"),
+    [(21211, "recipient"), (21214, "message"), (10001, "channel"), (21215, "message"), (10004, "retry")],
 )
 async def test_codes_of_calls(vendor: VendorServer[Twilio], code: int, word: str) -> None:
     vendor.misbehave(refusal(400, code))

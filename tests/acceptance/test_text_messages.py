@@ -1,0 +1,112 @@
+"""Text messages from end to end: an operator adds a number, Twilio is silent and reports later, and STOP is the end of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.vendors.http import Reset
+from tests.fakes.vendors.server import VendorServer
+from tests.fakes.vendors.twilio import ACCOUNT, SENDER, TOKEN, Twilio, callback
+from tests.parts.processes import wait_for
+from tests.parts.tocsin import Tocsin, example_with
+
+NUMBER, OTHER = "+4915112345678", "+4915112345679"
+RECEIPTS = "/receipts/acme/twilio"
+
+
+@pytest.fixture
+def twilio() -> Iterator[VendorServer[Twilio]]:
+    with VendorServer(Twilio()) as running:
+        yield running
+
+
+@pytest.fixture
+def tocsin(twilio: VendorServer[Twilio], tmp_path: Path) -> Iterator[Tocsin]:
+    sms = {
+        "account_sid": ACCOUNT,
+        "auth_token": TOKEN,
+        "from": SENDER,
+        "countries": ["DE"],
+        "base_url": twilio.url,
+        "callbacks": "${PAGE_URL}" + RECEIPTS,
+    }
+    with Tocsin(tmp_path, example_with(channels={"sms": sms})) as running:
+        yield running
+
+
+def added(tocsin: Tocsin, address: str = NUMBER, by: str | None = "ops", **changes: Any) -> int:
+    return tocsin.post("subscribers", {"channel": "sms", "address": address, **changes}, by=by).status_code
+
+
+def opened(tocsin: Tocsin, title: str) -> str:
+    incident = {
+        "title": title,
+        "body": "We are looking into it.",
+        "status": "investigating",
+        "affects": [{"component": "api", "region": "eu", "status": "major_outage"}],
+    }
+    answer = tocsin.post("incidents", incident, by="ops")
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def state_of(tocsin: Tocsin, incident: str) -> str:
+    found = [each["state"] for each in tocsin.deliveries(incident) if each["channel"] == "sms"]
+    return str(found[0]) if found else ""
+
+
+def reported(tocsin: Tocsin, form: dict[str, str], url: str, key: str = TOKEN) -> int:
+    """Let Twilio post a form to an address that it was given."""
+    request = callback(url, form, key)
+    return tocsin.http.post(url, content=request.raw, headers=request.headers).status_code
+
+
+def test_a_callback_ends_the_doubt_and_stop_ends_the_subscription(tocsin: Tocsin, twilio: VendorServer[Twilio]) -> None:
+    assert added(tocsin) == added(tocsin, by=None) == 400, "an operator has to vouch"
+    assert added(tocsin, "+43 664 1234567", confirmed=True) == 400, "a country that is not allowed"
+    assert added(tocsin, "+49 151 12345678", confirmed=True) == 201
+
+    twilio.misbehave(Reset())
+    incident = opened(tocsin, "API errors")
+    wait_for("the doubt", lambda: state_of(tocsin, incident) == "in_doubt")
+    [text] = twilio.vendor.texts
+    assert text["To"] == NUMBER
+    assert text["Body"].startswith("Acme Cloud: Investigating: API errors\nWe are looking into it.")
+
+    address, sid = text["StatusCallback"], f"SM{1:032x}"
+    said = {"MessageSid": sid, "To": NUMBER}
+    assert reported(tocsin, said | {"MessageStatus": "sent"}, address, key="another") == 401
+    assert reported(tocsin, said | {"MessageStatus": "sent"}, address) == 204
+    wait_for("the proof that it was taken", lambda: state_of(tocsin, incident) == "sent")
+    assert reported(tocsin, said | {"MessageStatus": "delivered"}, address) == 204
+    wait_for("its arrival", lambda: state_of(tocsin, incident) == "delivered")
+    assert reported(tocsin, said | {"MessageStatus": "sending"}, address) == 204
+
+    answered = {"MessageSid": "SM" + "b" * 32, "SmsStatus": "received", "From": NUMBER, "To": SENDER, "Body": "Stop"}
+    assert reported(tocsin, answered, tocsin.url + RECEIPTS) == 204
+    assert added(tocsin, OTHER, confirmed=True) == 201
+    done = {"body": "It is mended.", "status": "resolved"}
+    assert tocsin.post(f"incidents/{incident}/updates", done, by="ops").status_code == 201
+    another = opened(tocsin, "Logins are lost")
+    wait_for("what the other is told", lambda: state_of(tocsin, another) == "sent")
+    told = [each["To"] for each in twilio.vendor.texts]
+    assert told.count(OTHER) >= 1
+    assert told.count(NUMBER) == 1, "who said STOP is sent nothing more"
+    assert "delivered" in {each["state"] for each in tocsin.deliveries(incident)}
+
+
+def test_a_number_that_does_not_exist_is_not_tried_again(tocsin: Tocsin, twilio: VendorServer[Twilio]) -> None:
+    assert added(tocsin, confirmed=True) == 201
+    incident = opened(tocsin, "API errors")
+    [text] = (request.form for request in twilio.wait_for(1))
+    failed = {"MessageSid": f"SM{1:032x}", "MessageStatus": "undelivered", "ErrorCode": "30005", "To": NUMBER}
+    wait_for("what was sent", lambda: state_of(tocsin, incident) == "sent")
+    assert reported(tocsin, failed, text["StatusCallback"][0]) == 204
+    wait_for("the failure", lambda: state_of(tocsin, incident) == "failed")
+    [delivery] = [each for each in tocsin.deliveries(incident) if each["channel"] == "sms"]
+    assert delivery["reason"] == "Twilio's code 30005: the phone is unknown"
+    assert NUMBER not in str(tocsin.deliveries(incident))
+    kinds = [event["type"] for event in tocsin.events()]
+    assert kinds.count("EndpointSuppressed") == 1
