@@ -462,7 +462,8 @@ class NoticePublished(EventData, frozen=True):
 class NotificationsPlanned(EventData, frozen=True):
     """The audience of one notice: at most 1,000 subscriber ids; the record of who was meant.
 
-    A plan, the claims on it and their results share the ``shard`` and so the key: their order is kept.
+    A plan, the claims on it and their results share the ``shard`` and so the key: their order is kept. ``turn`` are the
+    microseconds to be added to when it was planned: in the order of these sums it is sent, among all that wait.
     """
 
     update: str
@@ -472,6 +473,7 @@ class NotificationsPlanned(EventData, frozen=True):
     chunk: int
     shard: int
     recipients: list[str]
+    turn: int = 0
 
 
 class NotificationsClaimed(EventData, frozen=True):

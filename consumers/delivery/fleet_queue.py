@@ -63,14 +63,18 @@ class FleetQueue:
         self._notices = Notices()
 
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
-        found = [
-            (item.due, _entry(page, thread, item))
-            for page, thread in self._ours(channel, now, limit, share)
-            # The row may be newer than the ranking that led to it.
-            if (item := thread.next) is not None and item.due is not None and item.due <= now
+        waiting = [
+            *self._ours(ledger.fresh(channel), None, limit, share),
+            *self._ours(ledger.queue(channel), now, limit, share),
         ]
-        found.sort(key=lambda each: (each[0], each[1].notification))
-        return [entry for _, entry in found[:limit] if self._is_published(entry)]
+        # A row may be newer than the ranking that led to it, and have moved from one to the other meanwhile.
+        found = {
+            item.notification: (_turn(item), _entry(page, thread, item))
+            for page, thread in waiting
+            if (item := thread.next) is not None and item.due is not None and item.due <= now
+        }
+        in_turn = sorted(found.values(), key=lambda each: (each[0], each[1].notification))
+        return [entry for _, entry in in_turn[:limit] if self._is_published(entry)]
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
         partitions = share.partitions(self._partitions)
@@ -128,15 +132,10 @@ class FleetQueue:
         return found
 
     def due_at(self, channel: str) -> Micros | None:
-        return min((score for score, _ in self._heads(channel)), default=None)
+        return min((item.due for item in self._firsts(channel) if item.due is not None), default=None)
 
     def oldest_unsent(self, channel: str) -> Micros | None:
-        heads = sorted(self._heads(channel))
-        if not heads:
-            return None
-        _, partition = heads[0]
-        threads = self._threads([partition], ledger.queue(channel), None, 1)[partition]
-        return next((item.at for _, thread in threads if (item := thread.next) is not None), None)
+        return min((item.at for item in self._firsts(channel)), default=None)
 
     def notice(self, entry: Entry) -> Notice:
         return self.published(entry.page, entry.subject, entry.update)
@@ -173,13 +172,13 @@ class FleetQueue:
 
     # --- inside ---
 
-    def _ours(self, channel: str, now: Micros, limit: int, share: Share) -> list[tuple[str, Thread]]:
+    def _ours(self, ranking: str, upto: Micros | None, limit: int, share: Share) -> list[tuple[str, Thread]]:
         """Return what partitions have for us; where others' shards lie before ours, as many are read as it takes."""
         found: list[tuple[str, Thread]] = []
         left, asked = list(share.partitions(self._partitions)), limit
         while left:
             again = []
-            for partition, threads in self._threads(left, ledger.queue(channel), now, asked).items():
+            for partition, threads in self._threads(left, ranking, upto, asked).items():
                 ours = [each for each in threads if share.covers(each[1].shard, self._partitions)]
                 if len(ours) >= limit or len(threads) < asked:
                     found += ours
@@ -196,11 +195,13 @@ class FleetQueue:
             return False
         return True
 
-    def _heads(self, channel: str) -> Iterator[tuple[Micros, int]]:
-        firsts = self._store.ranked_of(LEDGER.name, range(self._partitions), ledger.queue(channel), None, 1)
-        for partition, members in firsts.items():
-            for _, score in members:
-                yield score, partition
+    def _firsts(self, channel: str) -> Iterator[Item]:
+        """Yield what is next in line, of what was never tried and of what is tried again."""
+        for ranking in (ledger.fresh(channel), ledger.queue(channel)):
+            threads = self._threads(range(self._partitions), ranking, None, 1).values()
+            items = [item for _, thread in chain.from_iterable(threads) if (item := thread.next) is not None]
+            if items:
+                yield min(items, key=_turn)
 
     def _threads(
         self, partitions: Sequence[int], ranking: str, upto: int | None, limit: int
@@ -262,6 +263,10 @@ class _Cursor(NamedTuple):
     score: int
     given: int
     member: str
+
+
+def _turn(item: Item) -> Micros:
+    return item.turn if item.turn is not None else item.due or 0
 
 
 def _entry(page: str, thread: Thread, item: Item) -> Entry:

@@ -20,10 +20,10 @@ OVERTAKEN: Micros = 2**53 - 1
 """When something is due that waits behind a newer update for the same endpoint: never; it waits to be recorded so."""
 # The database makes a row for each recipient by itself: a statement a plan, not a value bound for each field.
 _INSERT = """insert or ignore into ledger (notification, page, subject, update_id, subscriber, channel, shard, state, reason,
-  worker, attempts, at, due)
-select ? || value, ?, ?, ?, value, ?, ?, 'planned', '', '', 0, ?, ? from json_each(?)"""
+  worker, attempts, at, due, turn)
+select ? || value, ?, ?, ?, value, ?, ?, 'planned', '', '', 0, ?, ?, ? from json_each(?)"""
 _HAS_OTHERS = "select 1 from updates where subject = ? and update_id <> ? limit 1"
-_OVERTAKE = """update ledger as l set due = ? where l.subject = ? and l.subscriber in (select value from json_each(?))
+_OVERTAKE = """update ledger as l set due = ?, turn = null where l.subject = ? and l.subscriber in (select value from json_each(?))
   and l.due < ? and exists (
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq)"""
 _STANDS = "select state, worker, reason, subject, subscriber, seq from ledger where notification = ?"
@@ -79,7 +79,8 @@ def _planned(connection: Connection, event: AnyEvent, planned: e.NotificationsPl
         _INSERT,
         (
             id_prefix(planned.subject_id, planned.update), event.page, planned.subject_id, planned.update,
-            planned.channel, planned.shard, event.recorded_at, event.recorded_at, recipients,
+            planned.channel, planned.shard, event.recorded_at, event.recorded_at,
+            max(0, event.recorded_at + planned.turn), recipients,
         ),
     )  # fmt: skip
     # Only the newest of a subject's updates goes out. The first one overtakes nobody, and most people hear of it alone.
@@ -94,7 +95,7 @@ def _update(planned: e.NotificationsPlanned) -> tuple[str, str]:
 
 def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsClaimed) -> None:
     connection.executemany(
-        "update ledger set state = 'claimed', worker = ?, attempts = attempts + 1, at = ?, due = null, reason = ''"
+        "update ledger set state = 'claimed', worker = ?, attempts = attempts + 1, at = ?, due = null, turn = null, reason = ''"
         " where notification = ? and due is not null",
         [(claimed.worker, event.recorded_at, notification) for notification in claimed.notifications],
     )
@@ -109,6 +110,6 @@ def _recorded(connection: Connection, event: AnyEvent, worker: str, result: Deli
     if due is not None and connection.execute(_IS_OVERTAKEN, row[3:]).fetchone():
         due = OVERTAKEN
     connection.execute(
-        "update ledger set state = ?, reason = ?, at = ?, due = ? where notification = ?",
+        "update ledger set state = ?, reason = ?, at = ?, due = ?, turn = null where notification = ?",
         (result.state.value, reason, event.recorded_at, due, result.notification),
     )

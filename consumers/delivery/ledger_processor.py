@@ -19,8 +19,13 @@ from streams.domain.state import TableSpec
 THREADS, NOTICES = "threads", "notices"
 
 
+def fresh(channel: str) -> str:
+    """Return the ranking of the threads that have something to send that was never tried, by its turn."""
+    return f"fresh/{channel}"
+
+
 def queue(channel: str) -> str:
-    """Return the ranking of the threads that have something to send, by when it is due."""
+    """Return the ranking of the threads that have something to try again, by when it is due."""
     return f"queue/{channel}"
 
 
@@ -45,7 +50,7 @@ def ranked(_: str, thread: Thread) -> Iterator[tuple[str, int]]:
         return
     yield of_subject(thread.subject), thread.planned[0].planned_at
     if (ready := thread.next) is not None and ready.due is not None:
-        yield queue(thread.channel), ready.due
+        yield (queue(thread.channel), ready.due) if ready.turn is None else (fresh(thread.channel), ready.turn)
     if waiting := thread.overtaken:
         yield overtaken(thread.channel), min(one.at for one in waiting)
     if held := thread.claimed:
@@ -76,7 +81,9 @@ def _plan(state: Tables, event: AnyEvent, planned: e.NotificationsPlanned) -> No
     at, prefix = event.recorded_at, rules.id_prefix(planned.subject_id, planned.update)
     threads = state[THREADS]
     for subscriber in planned.recipients:
-        item = Item(prefix + subscriber, planned.update, at, State.PLANNED, "", "", 0, at, at)
+        item = Item(
+            prefix + subscriber, planned.update, at, State.PLANNED, "", "", 0, at, at, max(0, at + planned.turn)
+        )
         key = rules.thread_key(item.notification)
         before: Thread | None = threads.get(event.page, key)
         thread = before or EMPTY

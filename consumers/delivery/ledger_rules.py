@@ -53,7 +53,8 @@ def subscriber_of(notification: str) -> str:
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One notification. ``due`` is when a sender may take it, None: nobody takes it any more, or somebody has it.
 
-    ``worker`` is who claimed it last; ``at`` is when it came to its ``state``.
+    ``worker`` is who claimed it last; ``at`` is when it came to its ``state``. ``turn`` orders what was never tried among
+    all of the channel; None: it was, and its ``due`` does.
     """
 
     notification: str
@@ -65,6 +66,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attempts: int
     at: Micros
     due: Micros | None
+    turn: Micros | None = None
 
 
 class Thread(msgspec.Struct, frozen=True, array_like=True):
@@ -125,7 +127,8 @@ def claim(item: Item, worker: str, at: Micros) -> Item:
     """Let ``worker`` take what waits; a second claim, or one that comes late, changes nothing."""
     if item.due is None:
         return item
-    return replace(item, state=State.CLAIMED, reason="", worker=worker, attempts=item.attempts + 1, at=at, due=None)
+    attempts = item.attempts + 1
+    return replace(item, state=State.CLAIMED, reason="", worker=worker, attempts=attempts, at=at, due=None, turn=None)
 
 
 def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
@@ -133,7 +136,7 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
     if not counts(item.state, result.state, holder=worker == item.worker):
         return item
     reason = item.reason if keeps_receipt(item.state, result.state) else result.reason
-    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at))
+    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at), turn=None)
 
 
 def keeps_receipt(state: State, result: State) -> bool:

@@ -7,13 +7,17 @@ from consumers.delivery import audience
 from consumers.delivery.audience import Match, Question
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber, SubscriberBook
 from schemas import events as e
-from schemas.events import AnyEvent, EventData, Notice
+from schemas.events import AnyEvent, EventData, Micros, Notice
 from schemas.ids import derive
 from schemas.topics import by_shard
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Impact, IncidentStatus, Kind, MaintenanceStatus
 from streams.domain.processor import Output
 
 CHUNK = 1_000
+EACH: Micros = 10_000
+"""By how much each recipient of a notice puts off those behind it: whoever has a million lets others go first."""
+_HEAD_START: Micros = 20_000_000
+"""How far ahead of others' turn an urgent notice begins: by as much as 2,000 recipients."""
 
 
 class Planned(NamedTuple):
@@ -78,13 +82,24 @@ def chunks(notice: Notice, recipients: Iterable[tuple[str, list[str]]]) -> list[
     """Return plans by shard and channel for sorted ids by channel: in an order that is nearly that of the ids."""
     groups = {(shard, channel): members for channel, ids in recipients for shard, members in by_shard(ids).items()}
     plans: list[e.NotificationsPlanned] = []
+    turn = head_start(notice)
     for (shard, channel), members in sorted(groups.items()):
         for start in range(0, len(members), CHUNK):
             some = members[start : start + CHUNK]
             plans.append(
-                e.NotificationsPlanned(notice.update, notice.subject_id, notice.kind, channel, len(plans), shard, some)
+                e.NotificationsPlanned(
+                    notice.update, notice.subject_id, notice.kind, channel, len(plans), shard, some, turn
+                )
             )
+            turn += EACH * len(some)
     return plans
+
+
+def head_start(notice: Notice) -> Micros:
+    """Return where a notice's turn begins, beside when it was planned: what is over or critical, and what one waits for, first."""
+    over = notice.status in (IncidentStatus.RESOLVED, MaintenanceStatus.COMPLETED)
+    awaited = notice.kind in (Kind.CONFIRMATION, Kind.REMINDER)
+    return -_HEAD_START if over or awaited or notice.impact is Impact.CRITICAL else 0
 
 
 def emit(out: Output, planned: Planned) -> None:

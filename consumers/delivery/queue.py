@@ -81,8 +81,11 @@ class DeliveryQueue(Protocol):
     """
 
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
-        """Return up to ``limit`` notifications that may be sent now, the longest due first, one for each subject and endpoint.
+        """Return up to ``limit`` notifications that may be sent now, in their turn, one for each subject and endpoint.
 
+        The turn of what is tried again is when it is due. That of the first attempt is when it was planned, put off by
+        its place among its notice's recipients and brought forward where it is urgent (``plans``), so that a notice for
+        ten is not behind one for a million.
         Of what waits for one subject and endpoint it is the newest, and only while none of it is in somebody's hands.
         """
 
@@ -108,7 +111,7 @@ class DeliveryQueue(Protocol):
         """Return when the next notification of a channel may be sent, None where nothing waits."""
 
     def oldest_unsent(self, channel: str) -> Micros | None:
-        """Return since when the notification waits that is next in line, None where nothing waits."""
+        """Return since when what is next in line waits, of what was never tried and of what is tried again: the older."""
 
     def notice(self, entry: Entry) -> Notice:
         """Return what an entry's update has to tell; raises LookupError for one that was never published."""

@@ -19,11 +19,13 @@ _COLUMNS = (
 )
 _SIBLING = "select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq"
 # What is overtaken is due at the end of time: what is passed over here waits for a claim, of which there are few.
-_NEXT = f"""select {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ?
-and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit ?"""
+_AGAIN = f"""select l.due, {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ?
+and l.turn is null and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit ?"""
+_FRESH = f"""select l.turn, {_COLUMNS} from ledger l indexed by ledger_fresh where l.channel = ? and l.due <= ?
+and l.turn is not null and not exists ({_SIBLING} and o.state = 'claimed') order by l.turn, l.seq limit ?"""
 _OVERTAKEN = f"""select {_COLUMNS}, (select o.update_id from ledger o where o.subject = l.subject
   and o.subscriber = l.subscriber order by o.seq desc limit 1)
-from ledger l indexed by ledger_queue where l.channel = ? and l.due = {OVERTAKEN} order by l.seq limit ?"""
+from ledger l indexed by ledger_queue where l.channel = ? and l.due = {OVERTAKEN} and l.turn is null order by l.seq limit ?"""
 _HELD = f"""select l.notification, exists ({_SIBLING} and (o.state = 'claimed' or o.seq > l.seq))
 from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?))"""
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
@@ -33,8 +35,10 @@ _EARLIER = """select reason from ledger where subject = ? and subscriber = ? and
 and state in (select value from json_each(?)) order by seq"""
 _KNOWN = """select notification, subscriber, channel, shard, state from ledger
 where notification in (select value from json_each(?)) and page = ?"""
-_FIRST = f"""select {{}} from ledger l indexed by ledger_queue where l.channel = ? and l.due < ?
-and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 1"""
+_FIRST_AGAIN = f"""select {{}} from ledger l indexed by ledger_queue where l.channel = ? and l.due < {OVERTAKEN}
+and l.turn is null and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit 1"""
+_FIRST_FRESH = f"""select {{}} from ledger l indexed by ledger_fresh where l.channel = ? and l.due is not null
+and l.turn is not null and not exists ({_SIBLING} and o.state = 'claimed') order by l.turn, l.seq limit 1"""
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
@@ -58,7 +62,10 @@ class StoredQueue:
         self._notices = Notices()
 
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
-        return self._entries(_NEXT, (channel, min(now, OVERTAKEN - 1), limit))
+        asked = (channel, min(now, OVERTAKEN - 1), limit)
+        found = [*self._rows.query(_FRESH, asked), *self._rows.query(_AGAIN, asked)]
+        found.sort(key=lambda row: (row[0], row[-1]))
+        return [Entry(*row[1:]) for row in found[:limit]]
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
         return [Overtaken(Entry(*row[:-1]), row[-1]) for row in self._rows.query(_OVERTAKEN, (channel, limit))]
@@ -115,8 +122,8 @@ class StoredQueue:
         return [Entry(*row) for row in self._rows.query(statement, values)]
 
     def _first(self, column: str, channel: str) -> Micros | None:
-        rows = self._rows.query(_FIRST.format(column), (channel, OVERTAKEN))
-        return rows[0][0] if rows else None
+        found = [self._rows.query(each.format(column), (channel,)) for each in (_FIRST_FRESH, _FIRST_AGAIN)]
+        return min((rows[0][0] for rows in found if rows), default=None)
 
 
 def _cursor(text: str | None) -> int:

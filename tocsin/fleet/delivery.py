@@ -11,7 +11,7 @@ from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
 from consumers.delivery.leases import Membership
-from consumers.delivery.ledger_processor import LEDGER, queue
+from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from schemas.topics import NOTIFICATIONS
@@ -105,7 +105,8 @@ class DeliveryWorker:
         name, store = self._channel.capabilities.name, self._ground.store
         try:
             counts = [
-                store.ranked_count(LEDGER.name, partition, queue(name))
+                store.ranked_count(LEDGER.name, partition, ranking)
+                for ranking in (fresh(name), queue(name))
                 for partition in range(self._ground.log.partitions(NOTIFICATIONS.name))
             ]
             due, now = self._queue.due_at(name), self._ground.clock()

@@ -4,6 +4,7 @@ import pytest
 
 from consumers.delivery.queue import Holding, Overtaken, Share
 from schemas.events import DeliveriesRecorded, DeliveryResult
+from schemas.ids import derive
 from schemas.topics import NOTIFICATIONS, SHARDS, shard_of
 from schemas.vocabulary import NotificationState as State
 from streams.runtime.notified import Notified
@@ -29,6 +30,29 @@ def test_the_longest_due_comes_first_and_no_more_than_asked_for(town: Town) -> N
     town.plan("u3", BEN, subject="third")
     assert town.next(2) == [told("u1", EVE, "first"), told("u2", ANN, "second")]
     assert town.queue.next(MAIL, 0, 10) == []
+
+
+def test_a_notice_for_a_few_does_not_wait_behind_one_for_many(town: Town) -> None:
+    many = [derive("subscriber", f"many {number}") for number in range(MANY)]
+    few = [derive("subscriber", f"few {number}") for number in range(3)]
+    town.plan("u1", *many, subject="of many", page="big")
+    town.plan("u2", *few, subject="of few", page="small")
+    first = town.next(50)
+    assert {told("u2", one, "of few") for one in few} < set(first)
+    assert town.queue.oldest_unsent(MAIL) is not None
+
+
+def test_what_is_urgent_goes_first_and_what_is_tried_again_in_its_turn(town: Town) -> None:
+    town.plan("u1", ANN, subject="first", turn=0)
+    town.plan("u2", BEN, subject="second", turn=-500)
+    assert town.next() == [told("u2", BEN, "second"), told("u1", ANN, "first")]
+    town.claim(told("u2", BEN, "second"))
+    town.end(told("u2", BEN, "second"), State.PLANNED, retry_at=town.now + 100)
+    assert town.queue.due_at(MAIL) is not None
+    town.now += 200
+    assert town.next() == [told("u1", ANN, "first"), told("u2", BEN, "second")]
+    town.claim(told("u1", ANN, "first"))
+    assert town.next() == [told("u2", BEN, "second")]
 
 
 def test_a_claim_takes_it_away_and_the_first_one_holds_it(town: Town) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from consumers.delivery import plans
 from consumers.delivery.ledger_rules import notification_id
 from consumers.delivery.queue import DeliveryQueue, Entry
 from schemas.events import (
@@ -45,20 +46,20 @@ class Town:
 
     def plan(
         self, update: str, *people: str, subject: str = "outage", channel: str = MAIL, page: str = PAGE,
-        published: bool = True,
+        published: bool = True, turn: int = 0,
     ) -> None:  # fmt: skip
-        """Publish an update and plan it for some people."""
+        """Publish an update and plan it for some people, of whom each puts off those behind by ``plans.EACH``."""
         if published:
             notice = notice_of(IncidentStatus.INVESTIGATING, subject, self.now)
             self.happens(NoticePublished(replace(notice, update=update)), page=page)
         shards: dict[int, list[str]] = {}
         for one in sorted(people):
             shards.setdefault(shard_of(one), []).append(one)
-        plans = [
-            NotificationsPlanned(update, subject, Kind.INCIDENT, channel, number, shard, some)
-            for number, (shard, some) in enumerate(sorted(shards.items()))
-        ]
-        self.happens(*plans, page=page)
+        planned = []
+        for number, (shard, some) in enumerate(sorted(shards.items())):
+            planned.append(NotificationsPlanned(update, subject, Kind.INCIDENT, channel, number, shard, some, turn))
+            turn += plans.EACH * len(some)
+        self.happens(*planned, page=page)
 
     def claim(self, *notifications: str, worker: str = "worker") -> None:
         """Claim by a worker."""

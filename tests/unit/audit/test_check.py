@@ -29,7 +29,7 @@ COLUMNS = {
     "updates": ("subject", "update_id"),
     "ledger": (
         "seq", "notification", "page", "subject", "update_id", "subscriber", "channel", "shard", "state", "reason",
-        "worker", "attempts", "at", "due",
+        "worker", "attempts", "at", "due", "turn",
     ),
 }  # fmt: skip
 CELLS = [(table, column) for table, columns in COLUMNS.items() for column in columns]

@@ -94,6 +94,7 @@ class ScriptedChannel:
 
     async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Answer each as ``send`` would; what raises does so for all of them."""
+        assert len({message.notice.update for message in messages}) == 1
         self.requests.append(len(messages))
         return [await self.send(message) for message in messages]
 

@@ -163,7 +163,9 @@ def test_what_is_ranked_is_one_place_for_each_thing_that_can_happen_to_it(histor
         assert names >= {"subject"}
         assert ("claimed" in names) == bool(held)
         if waits:
-            assert names & {"queue", "overtaken"} or held, "what waits is found by somebody, or something is in hand"
+            assert names & {"fresh", "queue", "overtaken"} or held, (
+                "what waits is found by somebody, or something is in hand"
+            )
         assert not ("queue" in names and held), "one is in flight for an endpoint and subject"
 
 

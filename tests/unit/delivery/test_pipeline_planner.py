@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from consumers.delivery.channel import Endpoint
-from consumers.delivery.plans import CHUNK
+from consumers.delivery.plans import CHUNK, EACH, head_start
 from consumers.delivery.reminders import reminder_changes
 from consumers.delivery.subscribers import ACTIVE
 from schemas.events import (
@@ -79,7 +80,25 @@ def test_plans_hold_at_most_a_thousand_of_one_shard_and_everybody_once(mail: Pip
     assert [len(plan.recipients) for plan in plans] == [1, CHUNK, CHUNK, 1, 1]
     assert sorted(one for plan in plans for one in plan.recipients) == sorted(wanted)
     assert [plan.chunk for plan in plans] == list(range(5))
+    begun = head_start(notice_of(OPENING, "incident", 0))
+    behind = [sum(len(plan.recipients) for plan in plans[:number]) for number in range(5)]
+    assert [plan.turn for plan in plans] == [begun + EACH * before for before in behind]
     assert all(plan.shard == shard_of(one) for plan in plans for one in plan.recipients)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_urgent"),
+    [
+        ({"impact": Impact.MINOR}, False),
+        ({"impact": Impact.CRITICAL}, True),
+        ({"impact": Impact.MINOR, "status": "resolved"}, True),
+        ({"impact": Impact.NONE, "kind": Kind.MAINTENANCE, "status": "completed"}, True),
+        ({"impact": Impact.NONE, "kind": Kind.CONFIRMATION, "status": "pending"}, True),
+        ({"impact": Impact.NONE, "kind": Kind.REMINDER}, True),
+    ],
+)
+def test_what_is_over_or_critical_or_waited_for_goes_first(changes: dict[str, Any], is_urgent: bool) -> None:
+    assert (head_start(msgspec.structs.replace(notice_of(OPENING, "incident", 0), **changes)) < 0) == is_urgent
 
 
 async def test_a_sign_up_is_asked_to_confirm_and_told_nothing_until_then(mail: Pipeline) -> None:

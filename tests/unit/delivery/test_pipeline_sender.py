@@ -127,7 +127,7 @@ async def test_a_provider_that_takes_many_at_once_gets_one_update_a_request() ->
         mail.publish()
         mail.publish(subject="another incident")
         await mail.deliver()
-        assert sorted(mail.channel.requests) == [2, 2, 5, 5, 5, 5]
+        assert (max(mail.channel.requests), sum(mail.channel.requests)) == (5, 24)
         assert sorted(mail.channel.told()) == sorted([(address, "investigating") for address in people] * 2)
         assert {state for _, state in mail.states()} == {"sent"}
 

@@ -102,7 +102,16 @@ async def test_incidents_come_in_pages_the_newest_first_and_each_once(
 
 
 @pytest.mark.parametrize(
-    "path", ["/incidents", "/maintenances", "/events/ignored", "/events", "/incidents/ID/deliveries", "/subscribers", "/subscribers/export"]
+    "path",
+    [
+        "/incidents",
+        "/maintenances",
+        "/events/ignored",
+        "/events",
+        "/incidents/ID/deliveries",
+        "/subscribers",
+        "/subscribers/export",
+    ],
 )
 @pytest.mark.parametrize("cursor", ["%2525", "%C3%A9", "YWJj", "!!!", "a" * 400])
 async def test_a_cursor_that_was_not_made_here_is_a_problem(
