@@ -311,8 +311,11 @@ def test_a_network_of_ipv6_is_one_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "status"), [(Standing.ENDED, 410), (Standing.REPLACED, 410), (Standing.CONFIRMED, 200), (None, 200)]
-)
+    ("standing", "status"),
+    [
+        (Standing.ENDED, 410), (Standing.REPLACED, 410), (Standing.CONFIRMED, 200), (Standing.WAITING, 200), (None, 200),
+    ],
+)  # fmt: skip
 async def test_what_the_fold_knows_decides_where_ids_are_forgotten(
     office: Office, standing: Standing | None, status: int
 ) -> None:
@@ -327,7 +330,7 @@ async def test_what_the_fold_knows_decides_where_ids_are_forgotten(
         answer = await click(office, client, Purpose.CONFIRM, subscriber)
     assert answer.status_code == status
     assert asked == [(PAGE, subscriber)]
-    confirmed = standing is None
+    confirmed = standing in (None, Standing.WAITING)
     assert office.states()[subscriber] == ("active" if confirmed else "pending")
 
 
