@@ -30,7 +30,9 @@ from schemas.vocabulary import Impact, Kind
 from streams.log.port import record_of
 from tocsin.backend import Backend
 
-_ROWS = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, due, turn"
+_ROWS = (
+    "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, due, turn"
+)
 _PRAGMAS = ("journal_mode = wal", "synchronous = full", "cache_size = -65536")
 
 
