@@ -65,9 +65,10 @@ class Batches:
 
     def _candidate(self, view: PageView, body: BatchedSubscriber) -> Candidate:
         doors = self._desk.deps.doors
-        address = address_of(body, doors)
-        if address.channel not in doors:
+        channel = "email" if body.email else "webhook" if body.webhook else body.channel
+        if channel is not None and channel not in doors:
             raise invalid("channel", f"is not switched on here; there are {', '.join(doors) or 'none'}")
+        address = address_of(body, doors)
         if doors[address.channel].by_operator and not body.confirmed:
             raise invalid("confirmed", "must be true: on this channel nobody can be asked, so you have to vouch")
         if body.secret and address.channel != "webhook":

@@ -19,6 +19,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answers:
+    """``document`` may be a function of what was sent."""
+
     status: int
     document: Any
     kind: str = "application/json"
@@ -50,7 +52,8 @@ def serving() -> Iterator[FakeApi]:
             fake.asked.append(Asked(self.command, self.path, headers, body))
             unknown = Answers(404, {"title": "Not found", "status": 404}, "application/problem+json")
             answer = fake.answers.get((self.command, self.path), unknown)
-            content = answer.document if isinstance(answer.document, bytes) else json.dumps(answer.document).encode()
+            document = answer.document(body) if callable(answer.document) else answer.document
+            content = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.kind)
             self.send_header("Content-Length", str(len(content)))

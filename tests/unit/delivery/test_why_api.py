@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from schemas import events as e
-from schemas.events import Cell, Filter, SubscriberChanged, SubscriberConfirmed, SubscriberRemoved
+from schemas.events import Cell, Effect, Filter, SubscriberChanged, SubscriberConfirmed, SubscriberRemoved
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, Impact, Kind
 from schemas.vocabulary import NotificationState as State
+from tests.builders.views import HOUR
 from tests.builders.web_world import opened, resolved
 from tests.unit.delivery.why_worlds import ENGINES, World
 
@@ -176,6 +177,17 @@ async def test_a_reminder_is_among_what_an_operator_was_told(world: World) -> No
     assert (opening["planned"], opening["reason"]) == (False, "does not want to hear of: incident")
     assert (reminder["kind"], reminder["planned"], reminder["reason"]) == ("reminder", True, "is an operator")
     assert not end["told_before"], "a reminder is no news of the incident"
+
+
+async def test_a_maintenance_has_reasons_too(world: World) -> None:
+    ann, bob = world.subscribe(), world.subscribe(Filter([Cell("login")], Impact.CRITICAL, [Kind.MAINTENANCE]))
+    starts, ends = world.now + HOUR, world.now + 2 * HOUR
+    affects = [Effect("login", None, CellStatus.MAINTENANCE)]
+    world.say(e.MaintenanceScheduled("m1", "mu1", "Disks", "We change disks.", affects, starts, ends))
+    for one, reason in ((ann, "wants to hear of everything"), (bob, "chose login, which reaches login")):
+        [found] = (await why(world, one, "m1"))["updates"]
+        assert (found["kind"], found["planned"], found["reason"]) == ("maintenance", True, reason)
+        assert [reach["weighs"] for reach in found["reaches"]] == [True]
 
 
 async def test_what_is_not_there_is_a_404_and_nobody_is_told_without_a_role(world: World) -> None:

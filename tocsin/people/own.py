@@ -1,0 +1,64 @@
+"""Our own file of subscribers: what ``tocsin subscriber export`` writes and ``import`` takes. It reads and writes no file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tocsin.people.person import FileError, LeftOut, Line, Mistake, Person, Reading
+from tocsin.people.places import Places, cell_of
+
+COLUMNS = ("channel", "address", "secret", "state", "cells", "min_impact", "kinds", "id", "created_at")
+_NEEDED = ("channel", "address")
+
+
+def row_of(subscriber: Mapping[str, Any]) -> list[str]:
+    """Return the cells of an exported subscriber, in the order of ``COLUMNS``."""
+    wanted = subscriber["filter"]
+    cells = [
+        f"{cell['component']}:{cell['region']}" if cell["region"] else cell["component"]
+        for cell in wanted["cells"] or ()
+    ]
+    return [
+        subscriber["channel"],
+        subscriber["address"],
+        subscriber["secret"] or "",
+        subscriber["state"],
+        " ".join(cells),
+        wanted["min_impact"],
+        " ".join(wanted["kinds"]),
+        subscriber["id"],
+        subscriber["created_at"],
+    ]
+
+
+def check(columns: Sequence[str]) -> None:
+    """Refuse columns that are not ours: a filter under another name would be no filter."""
+    for name in columns:
+        if name and name not in COLUMNS:
+            raise FileError(f"line 1: there is no column {name!r}; there are {', '.join(COLUMNS)}")
+    for name in _NEEDED:
+        if name not in columns:
+            raise FileError(f"line 1: the column {name} is missing")
+
+
+def read(line: Line, _places: Places) -> Iterator[Reading]:
+    """Read a line. Who was suppressed or removed where it comes from is left out."""
+    given = {name: line.values.get(name) or None for name in COLUMNS}
+    for name in _NEEDED:
+        if given[name] is None:
+            yield Mistake(name, "is missing")
+            return
+    match given["state"]:
+        case "suppressed" | "removed" as state:
+            yield LeftOut(f"was {state} there")
+        case None | "active" | "pending" as state:
+            yield Person(
+                channel=str(given["channel"]),
+                address=str(given["address"]),
+                agreed=state != "pending",
+                secret=given["secret"],
+                cells=None if given["cells"] is None else [cell_of(text) for text in given["cells"].split()],
+                min_impact=given["min_impact"],
+                kinds=None if given["kinds"] is None else given["kinds"].split(),
+            )
+        case _:
+            yield Mistake("state", "must be active, pending, suppressed or removed")
