@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import audience, coldstart, ingest, kafka_latency, kafka_partitions, latency, read, replay
+from bench import audience, coldstart, fanout, ingest, kafka_latency, kafka_partitions, latency, read, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
@@ -14,6 +14,7 @@ BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("replay", replay.run),
     ("coldstart", coldstart.run),
     ("audience", audience.run),
+    ("fanout", fanout.run),
     ("latency", latency.run),
     ("read", read.run),
     ("kafka_latency", kafka_latency.run),

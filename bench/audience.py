@@ -30,7 +30,9 @@ from schemas.vocabulary import Impact, Kind
 from streams.log.port import record_of
 from tocsin.backend import Backend
 
-_ROWS = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, due"
+_ROWS = (
+    "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, due, turn"
+)
 _PRAGMAS = ("journal_mode = wal", "synchronous = full", "cache_size = -65536")
 
 
@@ -100,7 +102,7 @@ def _bare(place: Path, rows: list[Any]) -> float:
     connection.executescript((files("consumers.delivery") / "ledger.sql").read_text("utf-8"))
     began = time.perf_counter()
     connection.execute("begin immediate")
-    connection.executemany(f"insert into ledger ({_ROWS}) values (?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+    connection.executemany(f"insert into ledger ({_ROWS}) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
     connection.execute("commit")
     spent = time.perf_counter() - began
     connection.close()
