@@ -227,8 +227,14 @@ class Sender:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
         if self._stopping or not self._membership.is_valid:
             return []
-        overtaken = self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
-        return [*((each.entry, verdicts.superseded(each)) for each in overtaken), *self._orphans.look(self._in_hand)]
+        overtaken = [
+            # In our own name: a claim that we have not heard of yet stands above it. And of what is in hand we know better
+            # than a ledger that is being folded anew.
+            (replace(each.entry, worker=self._membership.worker), verdicts.superseded(each))
+            for each in self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
+            if each.entry.notification not in self._in_hand
+        ]
+        return [*overtaken, *self._orphans.look(self._in_hand)]
 
     # --- what is in hand ---
 

@@ -11,7 +11,7 @@ from consumers.delivery.breaker import FIRST_PAUSE
 from consumers.delivery.channel import Message
 from consumers.delivery.dispatch import Policy
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
-from consumers.delivery.queue import Entry, Holding
+from consumers.delivery.queue import WHOLE, Entry, Holding, Overtaken, Share
 from consumers.delivery.stored_queue import StoredQueue
 from consumers.delivery.subscribers import SUPPRESSED
 from consumers.delivery.verdicts import MOST_ATTEMPTS_IN_DOUBT, micros
@@ -60,6 +60,31 @@ async def test_each_subscriber_is_told_once(mail: Pipeline) -> None:
         f"{name}@example.com" for name in ("ann", "ben", "eve")
     ]
     assert {state for _, state in mail.states()} == {"sent"}
+
+
+async def test_what_is_in_hand_is_not_overtaken_though_a_ledger_that_is_folded_anew_says_so(
+    mail: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail.subscribe(ANN)
+    mail.publish()
+    [entry] = mail.backend.queue.next("email", mail.now, 10)
+    looked = asyncio.Event()
+
+    def behind(queue: StoredQueue, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
+        if not mail.channel.attempts:
+            return []
+        looked.set()
+        return [Overtaken(entry, "a newer one")] if len(mail.channel.attempts) == 1 else []
+
+    async def while_it_is_sent(message: Message) -> None:
+        if len(mail.channel.attempts) == 1:
+            mail.publish(IncidentStatus.IDENTIFIED)
+            await looked.wait()
+
+    monkeypatch.setattr(StoredQueue, "overtaken", behind)
+    mail.channel.before = while_it_is_sent
+    await mail.deliver()
+    assert [state for _, state in mail.states()] == ["sent", "sent"]
 
 
 async def test_a_newer_update_supersedes_the_unsent_one_of_the_same_endpoint_only(mail: Pipeline) -> None:
