@@ -67,13 +67,15 @@ def judge_fleet(found: FleetEvidence) -> Judgement:
     """Hold a fleet against everything that is promised."""
     record = FleetRecord(found.evidence.events, found.threads)
     events, late = _without_late(found.evidence.events)
-    judged = judge(replace(found.evidence, events=events), record)
+    # They lie on the log, as was promised; what else is asked of alerts is asked of the first that says it.
+    promised = found.evidence.event_ids - late
+    judged = judge(replace(found.evidence, events=events, event_ids=promised), record)
     changed, wrongly = list(_of_wipes(found)), [*_of_readers(found), *_of_people(found), *_of_endpoints(found, record)]
     counts = {
         **judged.counts,
         "suppressed": sum(state == "suppressed" for state in record.states.values()),
         "copies on the log, passed over": sum(found.copies.values()) - len(found.copies),
-        "said again under an id of their own, passed over": late,
+        "said again under an id of their own, passed over": len(late),
         "plans before wipes": sum(map(len, found.plans_at_wipes)),
         "plans changed by wipes": len(changed),
         "told or left out wrongly": len(wrongly),
@@ -81,23 +83,25 @@ def judge_fleet(found: FleetEvidence) -> Judgement:
     return Judgement(counts, (*judged.broken, *_of_episodes(found.evidence.events), *changed, *wrongly))
 
 
-def _without_late(events: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
-    """Return the events but for alerts that say once more what another one said, and how many those are.
+def _without_late(events: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], set[str]]:
+    """Return the events but for alerts that say once more what another one said, and the ids of those.
 
     An intake that cannot know yet what is folded keeps an end as one that came late, under an id of its own. The
     folds pass over it, which the episodes must show.
     """
     kept: list[Mapping[str, Any]] = []
     said: set[tuple[str, str, str]] = set()
+    late: set[str] = set()
     for event in events:
         data = event["data"]
         if event["type"] == "AlertReceived":
             what = (data["fingerprint"], data["status"], data["episode"])
             if what in said:
+                late.add(event["id"])
                 continue
             said.add(what)
         kept.append(event)
-    return kept, len(events) - len(kept)
+    return kept, late
 
 
 def _of_episodes(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:

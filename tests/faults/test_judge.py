@@ -81,7 +81,8 @@ SAID = {"acknowledged": frozenset({Said("f1", "resolved")}), "said": frozenset({
 
 def test_an_end_that_was_kept_as_late_is_counted_and_no_loss() -> None:
     events = [*EVENTS, alert("a1", "resolved"), alert("a2", "resolved"), episode("c1", "EpisodeClosed")]
-    found = judge_fleet(replace(SOUND, **with_evidence(events=events, **SAID)))
+    promised = SOUND.evidence.event_ids | {"a1", "a2"}
+    found = judge_fleet(replace(SOUND, **with_evidence(events=events, event_ids=promised, **SAID)))
     assert not found.broken
     assert found.counts["said again under an id of their own, passed over"] == 1
 
