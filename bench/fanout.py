@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from typing import Any
@@ -154,18 +154,18 @@ def _serve(pipe: Any) -> None:
         server.serve_forever()
 
 
-class _sendgrid:  # noqa: N801 - used as a function
-    """A server in a process of its own; gives its port."""
-
-    def __enter__(self) -> int:
-        ours, theirs = get_context("spawn").Pipe()
-        self._process = get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        return int(ours.recv())
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.join()
+@contextmanager
+def _sendgrid() -> Iterator[int]:
+    """Run a server in a process of its own; yield its port."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield int(ours.recv())
+    finally:
+        process.terminate()
+        process.join()
 
 
 def _bare(port: int, count: int) -> float:

@@ -65,8 +65,7 @@ class Follower:
     ``on_batch`` is told, from the follower's thread, the tables and the pages whose tables changed; within it
     ``changed()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
     changes, unless ``on_load`` is given: that is told the tables instead.
-    What it was told of counts as passed only when it returned. ``pace`` are the seconds after each batch in which more
-    may gather: a broker is asked less often then, for less work on both sides.
+    What it was told of counts as passed only when it returned.
     """
 
     def __init__(
@@ -77,10 +76,8 @@ class Follower:
         on_batch: Callable[[Tables, set[str]], None] | None = None,
         *,
         on_load: Callable[[Tables], None] | None = None,
-        pace: float = 0.0,
     ) -> None:
         self.processor = processor
-        self._pace = pace
         self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables}
         self._log = log
         self._store = store
@@ -163,11 +160,8 @@ class Follower:
     def _follow(self, tail: Tail) -> None:
         try:
             while not self._stopped.is_set():
-                found = self._poll(tail)
-                for tailed in found:
+                for tailed in self._poll(tail):
                     self._fold(tailed)
-                if found and self._pace:
-                    self._stopped.wait(self._pace)
         except Exception as error:  # whatever it was: nothing is folded any more, and whoever waits must be told
             _log.exception("%s cannot be followed any more", self.processor.name)
             with self._moved:

@@ -1,6 +1,7 @@
 """What a process of the fleet follows by itself: the status board and who subscribed, each from the log's own end."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from consumers.delivery.fleet_planner import FollowedAudience
@@ -15,8 +16,6 @@ from streams.runtime.follower import Follower, FollowerStoppedError
 from tocsin.fleet.ground import Ground
 
 _WAIT_SECONDS = 5.0
-_PACE_SECONDS = 0.05
-"""For what only lists and reports show; a page must be new before the mail that leads to it is there."""
 START_SECONDS = 600.0
 """How long a process that starts may take to read what the store does not know yet."""
 
@@ -24,7 +23,7 @@ START_SECONDS = 600.0
 class Followed:
     """A follower of this process, and how far it is behind."""
 
-    def __init__(self, ground: Ground, processor: Processor, **told: Any) -> None:
+    def __init__(self, ground: Ground, processor: Processor, **told: Callable[..., Any]) -> None:
         self.follower = Follower(processor, ground.log, ground.store, **told)
         self.processor = processor
         self._backlog = Backlog(ground.log, ground.store)
@@ -61,7 +60,7 @@ class Followed:
 def followed_subscribers(ground: Ground) -> tuple[SubscriberBook, Followed]:
     """Return the book of subscribers, with its index of audiences, and what feeds it, once started."""
     audience = FollowedAudience(ground.log.end)
-    followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow, pace=_PACE_SECONDS)
+    followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow)
     return audience.book, followed
 
 

@@ -5,7 +5,6 @@ times in ten minutes), so a webhook that is gone is given up at once.
 """
 
 import re
-import ssl
 
 import msgspec
 import orjson
@@ -13,8 +12,8 @@ import orjson
 from consumers.delivery.channel import Capabilities, ConfirmBy, Message
 from consumers.delivery.classify import classify_hook
 from consumers.delivery.context import ChannelContext
-from consumers.delivery.net.hook import CONNECTIONS, Hooks, HookSettings, Vendor
-from consumers.delivery.net.post import TIMEOUT, Answer
+from consumers.delivery.net.hook import CONNECTIONS, HookChannel, HookSettings, Vendor
+from consumers.delivery.net.post import Answer
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Scope, Sent
 from consumers.delivery.render.card import Card, card_of
 from consumers.delivery.render.text import cut_to
@@ -43,9 +42,10 @@ class _Limited(msgspec.Struct):
     retry_after: float
 
 
-class DiscordChannel:
+class DiscordChannel(HookChannel):
     """Embeds through webhooks; the receipt is the message's id."""
 
+    vendor = _VENDOR
     capabilities = Capabilities(
         name="discord",
         title="Discord",
@@ -56,29 +56,9 @@ class DiscordChannel:
         claim=CONNECTIONS,
     )
 
-    def __init__(
-        self,
-        settings: DiscordSettings,
-        context: ChannelContext,
-        *,
-        timeout: float = TIMEOUT,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._now = context.now
-        self._hooks = Hooks(_VENDOR, settings, timeout=timeout, tls=tls)
-
-    def validate(self, address: str) -> str:
-        return str(self._hooks.url(address))
-
-    def mask(self, address: str) -> str:
-        return self._hooks.mask(address)
-
     async def send(self, message: Message) -> Outcome:
         answer = await self._hooks.post(message.endpoint.address, _document(message), wait="true")
         return self._judged(answer) if isinstance(answer, Answer) else answer
-
-    async def close(self) -> None:
-        await self._hooks.close()
 
     def _judged(self, answer: Answer) -> Outcome:
         if answer.status in (401, 403, 404) and answer.body and answer.read(dict) is None:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.channel import Message
+from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, TwilioSettings
-from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.outcome import Outcome, Rejected
 from consumers.delivery.render.sms import sms_text
 from consumers.delivery.settings import setting
 from schemas.events import Notice
@@ -75,44 +76,19 @@ class SmsSettings(TwilioSettings, frozen=True, kw_only=True, rename={"sender": "
         return {"twilio": proofs} if (proofs := self.proofs()) else {}
 
 
-class SmsChannel:
+class SmsChannel(PhoneChannel):
     """Text messages."""
 
     def __init__(self, settings: SmsSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
-        from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
-
+        super().__init__("sms", "SMS", "TEXT", settings, context, timeout)
         self._settings = settings
-        self._masked = masked
-        self._phones = Phones(settings.countries, Use.TEXT)
-        self._twilio = TwilioApi(settings, context.now, timeout)
-        self.capabilities = Capabilities(
-            name="sms",
-            title="SMS",
-            address_field="phone",
-            address_hint=self._phones.example(),
-            idempotent=False,
-            confirm_by=ConfirmBy.OPERATOR,
-            claim=min(4 * settings.connections, 1000),
-        )
-
-    def validate(self, address: str) -> str:
-        """Return the number in E.164; raises AddressError."""
-        return self._phones.canonical(address)
-
-    def mask(self, address: str) -> str:
-        return self._masked(address)
 
     async def send(self, message: Message) -> Outcome:
-        try:
-            number = self._phones.canonical(message.endpoint.address)
-        except AddressError as error:
-            # The settings may have changed since: nothing is said against the number itself.
-            return Rejected(Scope.MESSAGE, str(error))
-        return await self._twilio.text(self._fields(message, number))
-
-    async def close(self) -> None:
-        await self._twilio.close()
+        number = self._number(message.endpoint.address)
+        if isinstance(number, Rejected):
+            return number
+        outcome: Outcome = await self._twilio.text(self._fields(message, number))
+        return outcome
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

@@ -5,7 +5,6 @@ it does anything with it: sent means accepted, and whether the card was posted s
 """
 
 import re
-import ssl
 from typing import Any
 
 import msgspec
@@ -14,8 +13,8 @@ import orjson
 from consumers.delivery.channel import Capabilities, ConfirmBy, Message
 from consumers.delivery.classify import classify_hook
 from consumers.delivery.context import ChannelContext
-from consumers.delivery.net.hook import CONNECTIONS, Hooks, HookSettings, Vendor
-from consumers.delivery.net.post import TIMEOUT, Answer
+from consumers.delivery.net.hook import CONNECTIONS, HookChannel, HookSettings, Vendor
+from consumers.delivery.net.post import Answer
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Scope, Sent
 from consumers.delivery.render.card import Card, card_of
 from consumers.delivery.render.text import cut_to
@@ -46,9 +45,10 @@ class _Refusal(msgspec.Struct):
     error: _Error
 
 
-class TeamsChannel:
+class TeamsChannel(HookChannel):
     """Adaptive Cards through Workflows. There are no receipts."""
 
+    vendor = _VENDOR
     capabilities = Capabilities(
         name="teams",
         title="Microsoft Teams",
@@ -59,29 +59,9 @@ class TeamsChannel:
         claim=CONNECTIONS,
     )
 
-    def __init__(
-        self,
-        settings: TeamsSettings,
-        context: ChannelContext,
-        *,
-        timeout: float = TIMEOUT,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._now = context.now
-        self._hooks = Hooks(_VENDOR, settings, timeout=timeout, tls=tls)
-
-    def validate(self, address: str) -> str:
-        return str(self._hooks.url(address))
-
-    def mask(self, address: str) -> str:
-        return self._hooks.mask(address)
-
     async def send(self, message: Message) -> Outcome:
         answer = await self._hooks.post(message.endpoint.address, _document(message))
         return self._judged(answer) if isinstance(answer, Answer) else answer
-
-    async def close(self) -> None:
-        await self._hooks.close()
 
     def _judged(self, answer: Answer) -> Outcome:
         refusal = answer.read(_Refusal)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.channel import Message
+from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, Caller, TwilioSettings
 from consumers.delivery.outcome import Outcome, Rejected, Scope
@@ -46,46 +47,21 @@ class VoiceSettings(TwilioSettings, frozen=True, kw_only=True, rename={"sender":
         return {"twilio-voice": proofs} if (proofs := self.proofs()) else {}
 
 
-class VoiceChannel:
+class VoiceChannel(PhoneChannel):
     """Calls."""
 
     def __init__(self, settings: VoiceSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
-        from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
-
+        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout)
         self._settings = settings
-        self._masked = masked
-        self._phones = Phones(settings.countries, Use.VOICE)
-        self._twilio = TwilioApi(settings, context.now, timeout)
-        self.capabilities = Capabilities(
-            name="voice",
-            title="Phone call",
-            address_field="phone",
-            address_hint=self._phones.example(),
-            idempotent=False,
-            confirm_by=ConfirmBy.OPERATOR,
-            claim=min(4 * settings.connections, 1000),
-        )
-
-    def validate(self, address: str) -> str:
-        """Return the number in E.164; raises AddressError."""
-        return self._phones.canonical(address)
-
-    def mask(self, address: str) -> str:
-        return self._masked(address)
 
     async def send(self, message: Message) -> Outcome:
         if message.notice.kind is Kind.CONFIRMATION:
             return Rejected(Scope.MESSAGE, "a call cannot ask for a confirmation")
-        try:
-            number = self._phones.canonical(message.endpoint.address)
-        except AddressError as error:
-            # The settings may have changed since: nothing is said against the number itself.
-            return Rejected(Scope.MESSAGE, str(error))
-        return await self._twilio.call(self._fields(message, number))
-
-    async def close(self) -> None:
-        await self._twilio.close()
+        number = self._number(message.endpoint.address)
+        if isinstance(number, Rejected):
+            return number
+        outcome: Outcome = await self._twilio.call(self._fields(message, number))
+        return outcome
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

@@ -7,11 +7,12 @@ import re
 import ssl
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import httpx
 
 from consumers.delivery.channel import AddressError
+from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.net.post import TIMEOUT, Answer, Poster
 from consumers.delivery.net.url import UrlError, checked_url
@@ -94,3 +95,30 @@ class Hooks:
     async def close(self) -> None:
         """Close the idle connections."""
         await self._poster.close()
+
+
+class HookChannel:
+    """The part of a channel that has to do with its addresses, which are incoming webhooks of ``vendor``."""
+
+    vendor: ClassVar[Vendor]
+
+    def __init__(
+        self,
+        settings: HookSettings,
+        context: ChannelContext,
+        *,
+        timeout: float = TIMEOUT,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._now = context.now
+        self._hooks = Hooks(self.vendor, settings, timeout=timeout, tls=tls)
+
+    def validate(self, address: str) -> str:
+        """Return the webhook's URL in its normal form; raises AddressError."""
+        return str(self._hooks.url(address))
+
+    def mask(self, address: str) -> str:
+        return self._hooks.mask(address)
+
+    async def close(self) -> None:
+        await self._hooks.close()

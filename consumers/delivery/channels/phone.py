@@ -1,0 +1,48 @@
+"""What text messages and calls have in common: numbers of allowed countries, Twilio's API, operators who add. It composes nothing."""
+
+from typing import Any
+
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy
+from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.twilio import TwilioSettings
+from consumers.delivery.outcome import Rejected, Scope
+
+
+class PhoneChannel:
+    """The part of a channel that has to do with numbers; ``use`` is a member of ``phones.Use`` by its name."""
+
+    def __init__(
+        self, name: str, title: str, use: str, settings: TwilioSettings, context: ChannelContext, timeout: float
+    ) -> None:
+        from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
+        from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
+
+        self._masked = masked
+        self._phones: Any = Phones(settings.countries, Use[use])
+        self._twilio: Any = TwilioApi(settings, context.now, timeout)
+        self.capabilities = Capabilities(
+            name=name,
+            title=title,
+            address_field="phone",
+            address_hint=self._phones.example(),
+            idempotent=False,
+            confirm_by=ConfirmBy.OPERATOR,
+            claim=min(4 * settings.connections, 1000),
+        )
+
+    def validate(self, address: str) -> str:
+        """Return the number in E.164; raises AddressError."""
+        return str(self._phones.canonical(address))
+
+    def mask(self, address: str) -> str:
+        return self._masked(address)
+
+    async def close(self) -> None:
+        await self._twilio.close()
+
+    def _number(self, address: str) -> str | Rejected:
+        """Return the number to be used now. The settings may have changed since: nothing is said against the number itself."""
+        try:
+            return self.validate(address)
+        except AddressError as error:
+            return Rejected(Scope.MESSAGE, str(error))
