@@ -136,7 +136,15 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
     if not counts(item.state, result.state, holder=worker == item.worker):
         return item
     reason = item.reason if keeps_receipt(item.state, result.state) else result.reason
-    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at), turn=None)
+    attempts = attempts_after(item.state, item.attempts, result)
+    return replace(
+        item, state=result.state, reason=reason, attempts=attempts, at=at, due=due_after(result, at), turn=None
+    )
+
+
+def attempts_after(state: State, attempts: int, result: DeliveryResult) -> int:
+    """Return how many attempts there were after a result: a claim counts as one until it is said that nothing was tried."""
+    return attempts - 1 if state is State.CLAIMED and not result.attempted else attempts
 
 
 def keeps_receipt(state: State, result: State) -> bool:
