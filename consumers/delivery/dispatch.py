@@ -1,7 +1,7 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Protocol, cast
 
@@ -35,6 +35,9 @@ class Subscribers(Protocol):
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber, None where there is none."""
+
+    def active(self, page: str, keys: Sequence[str]) -> Mapping[str, Subscriber]:
+        """Return those who are active by id, with one question; of all others ``subscriber`` tells more."""
 
 
 class Policy(msgspec.Struct, frozen=True):

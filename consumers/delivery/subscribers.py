@@ -184,3 +184,8 @@ class SubscriberStage(FoldStage):
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far."""
         return self.book.subscriber(page, key)
+
+    def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those who are active as folded so far, by id."""
+        found = ((key, self.book.subscriber(page, key)) for key in keys)
+        return {key: known for key, known in found if known is not None and known.state == ACTIVE}
