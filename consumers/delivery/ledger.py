@@ -12,7 +12,7 @@ from sqlite3 import Connection
 import msgspec
 from msgspec.structs import replace
 
-from consumers.delivery.ledger_rules import attempts_after, counts, due_after, id_prefix, keeps_receipt
+from consumers.delivery.ledger_rules import attempts_after, counts, due_after, held_until, id_prefix, keeps_receipt
 from schemas import events as e
 from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -36,6 +36,7 @@ where notification in (select value from json_each(?)) and due is not null"""
 _RECORD = f"""update ledger as l set state = :state, at = :at, turn = null,
   reason = iif(l.state in (select value from json_each(:keeping)), l.reason, :reason),
   attempts = l.attempts - (l.state in (select value from json_each(:untried))),
+  held_until = max(l.held_until, iif(l.state in (select value from json_each(:holding)), :held, 0)),
   due = iif(:due is not null and exists (
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq), {OVERTAKEN}, :due)
 where l.notification in (select value from json_each(:notifications))
@@ -115,6 +116,7 @@ def _recorded(connection: Connection, event: AnyEvent, recorded: e.DeliveriesRec
             "reason": alike.reason,
             "at": event.recorded_at,
             "due": due_after(alike, event.recorded_at),
+            "held": alike.retry_at or 0,
             "worker": recorded.worker,
             "notifications": _json([result.notification for result in results]),
         }
@@ -128,12 +130,13 @@ def _but_for_whom(result: DeliveryResult) -> DeliveryResult:
 @cache
 def _rules(result: NotificationState, *, attempted: bool) -> dict[str, str]:
     """Return what ``ledger_rules`` says of a result, as lists of the states that a row may be in."""
-    alike = DeliveryResult("", result, "", None, attempted)
+    alike = DeliveryResult("", result, "", 1, attempted)
     counting = [state for state in NotificationState if counts(state, result, holder=False)]
     of_holders = [f"{state} held" for state in NotificationState if counts(state, result, holder=True)]
     return {
         "counting": _json([*counting, *of_holders]),
         "keeping": _json([state for state in NotificationState if keeps_receipt(state, result)]),
+        "holding": _json([state for state in NotificationState if held_until(state, alike)]),
         "untried": _json([state for state in NotificationState if attempts_after(state, 1, alike) == 0]),
     }
 
