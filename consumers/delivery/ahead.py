@@ -10,7 +10,9 @@ from typing import NamedTuple, Protocol
 from consumers.delivery.channel import Endpoint
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import Subscriber
+from schemas.events import Notice
 from schemas.shapes import decoder
+from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus
 from streams.keys.vault import ErasedError, Vault
 
 _log = logging.getLogger(__name__)
@@ -27,10 +29,14 @@ class Subscribers(Protocol):
 
 
 class Found(NamedTuple):
-    """What is known of some entries' subscribers, by their ids."""
+    """What is known of some entries: active subscribers and where they are reached, by their ids.
+
+    ``late`` are the entries, by id, before which nothing left though there was something to tell; None: it was not asked.
+    """
 
     subscribers: Mapping[str, Subscriber]
     endpoints: Mapping[str, Endpoint]
+    late: frozenset[str] | None = None
 
 
 NOTHING = Found({}, {})
@@ -46,20 +52,22 @@ class Lookups:
         self._endpoint = decoder(Endpoint).decode
 
     def ahead(self, entries: Sequence[Entry]) -> Found:
-        """Look up what can be found at once for ``entries`` of one page; nothing for a single one, or while it fails."""
+        """Look up what can be found at once for ``entries`` of one update; nothing for a single one, or while it fails."""
         if len(entries) < 2:
             return NOTHING
         try:
             known = self._subscribers.active(entries[0].page, [entry.subscriber for entry in entries])
             opened = self._vault.open_all({key: one.address for key, one in known.items()})
-            return Found(known, {key: self._endpoint(plain) for key, plain in opened.items()})
+            late = self._queue.never_left(entries) if is_over(self._queue.notice(entries[0])) else None
+            return Found(known, {key: self._endpoint(plain) for key, plain in opened.items()}, late)
         except Exception:  # whatever it was: each is asked for alone, and what is wrong with one is told of that one
             _log.exception("%s messages could not be prepared together", len(entries))
             return NOTHING
 
-    def late(self, entries: Sequence[Entry]) -> frozenset[str]:
-        """Return what was over before its opening was sent, by id; raises what the queue raises."""
-        return self._queue.never_left(entries)
+    def is_late(self, entry: Entry, found: Found) -> bool:
+        """Whether there were earlier messages of the subject for an entry's endpoint and certainly none of them was sent."""
+        late = self._queue.never_left([entry]) if found.late is None else found.late
+        return entry.notification in late
 
     def subscriber(self, entry: Entry, found: Found) -> Subscriber | None:
         """Return an entry's subscriber, None where there is none."""
@@ -75,3 +83,10 @@ class Lookups:
             return self._endpoint(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
             return None
+
+
+def is_over(notice: Notice) -> bool:
+    """Return whether a notice says that what it tells of has ended."""
+    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
+        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
+    )

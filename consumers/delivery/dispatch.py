@@ -1,13 +1,14 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
-from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
+from consumers.delivery.ahead import Found, Lookups, Subscribers, is_over
+from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
@@ -15,9 +16,8 @@ from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, count
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
-from schemas.shapes import decoder
-from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
-from streams.keys.vault import ErasedError, Vault
+from schemas.vocabulary import Kind, NotificationState
+from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
 from streams.runtime.links import Links
 from streams.runtime.signup import confirmation
@@ -28,16 +28,6 @@ LAPSED = "the sender's lease ran out before it was sent"
 
 def _always(_entry: Entry) -> bool:
     return True
-
-
-class Subscribers(Protocol):
-    """Looks subscribers up as folded so far."""
-
-    def subscriber(self, page: str, key: str) -> Subscriber | None:
-        """Return a subscriber, None where there is none."""
-
-    def active(self, page: str, keys: Sequence[str]) -> Mapping[str, Subscriber]:
-        """Return those who are active by id, with one question; of all others ``subscriber`` tells more."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -59,7 +49,7 @@ class Dispatch:
         policy: Policy,
     ) -> None:
         self._queue = queue
-        self._subscribers = subscribers
+        self._lookups = Lookups(queue, subscribers, vault)
         self._vault = vault
         self._links = links
         self._clock = clock
@@ -78,7 +68,8 @@ class Dispatch:
         At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
         asked right before the first byte.
         """
-        prepared = [self._prepared(channel, entry, random) for entry in entries]
+        found = self._lookups.ahead(entries)
+        prepared = [self._prepared(channel, entry, found, random) for entry in entries]
         ready = [
             (entry, one)
             for entry, one in zip(entries, prepared, strict=True)
@@ -101,12 +92,12 @@ class Dispatch:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
 
-    def _prepared(self, channel: Channel, entry: Entry, random: Random) -> Message | Conclusion:
+    def _prepared(self, channel: Channel, entry: Entry, found: Found, random: Random) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            return self._message(channel, entry, notice)
+            return self._message(channel, entry, notice, found)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -117,7 +108,8 @@ class Dispatch:
     ) -> Conclusion:
         notice = message.notice
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
-        return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
+        events = self._followers(channel, entry, notice, ended)
+        return msgspec.structs.replace(ended, events=events) if events else ended
 
     def _conclude(
         self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
@@ -144,17 +136,16 @@ class Dispatch:
             return [InDoubt("the channel did not say what became of each message")] * len(messages)
         return outcomes
 
-    def _message(self, channel: Channel, entry: Entry, notice: Notice) -> Message | Conclusion:
-        subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)
+    def _message(self, channel: Channel, entry: Entry, notice: Notice, found: Found) -> Message | Conclusion:
+        subscriber = self._lookups.subscriber(entry, found)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
-        late = _is_over(notice) and self._queue.never_left(entry)
+        late = is_over(notice) and self._lookups.is_late(entry, found)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
-        try:
-            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
-        except ErasedError:
+        endpoint = self._lookups.endpoint(subscriber, found)
+        if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         return Message(
             notification=entry.notification,
@@ -171,14 +162,14 @@ class Dispatch:
         )
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
-        now = self._clock()
         if ended.condemns:
+            now = self._clock()
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
         if sent and notice.kind is Kind.CONFIRMATION and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
-            return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
+            return tuple(confirmation(self._vault, entry.page, entry.subscriber, self._clock()))
         return ()
 
 
@@ -188,12 +179,6 @@ def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
     if subscriber.state == ACTIVE:
         return ""
     return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")
-
-
-def _is_over(notice: Notice) -> bool:
-    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
-        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
-    )
 
 
 def _event(identifier: str, page: str, now: Micros, data: e.EventData) -> AnyEvent:

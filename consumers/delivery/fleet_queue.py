@@ -111,9 +111,7 @@ class FleetQueue:
     def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
         older = ((entry, thread.planned[: entry.seq]) for entry, thread in self._threads_of(entries))
         return frozenset(
-            entry.notification
-            for entry, items in older
-            if items and not any(item.state in LEFT for item in items)
+            entry.notification for entry, items in older if items and not any(item.state in LEFT for item in items)
         )
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
