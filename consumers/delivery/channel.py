@@ -63,7 +63,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``idempotent`` says that sending a message a second time under the same notification id does no harm, so that a
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
-    ``BatchChannel.send_all`` takes; a channel without it has 1.
+    ``BatchChannel.send_all`` takes; a channel without it has 1. ``claims`` is how many claims may be in hand at once: more
+    than 1 where so much fits into a request that one should be prepared while others are on their way.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     claim: int
     threads: bool = False
     batch: int = 1
+    claims: int = 1
 
 
 class Channel(Protocol):

@@ -34,7 +34,7 @@ from streams.runtime.state_store import StoreUnavailableError
 _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
-_MOST_RESULTS = 500
+_MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
 _QUICK_SECONDS = 0.1
 _CAUTION = 8
@@ -68,8 +68,9 @@ class Attempts(Protocol):
 class Sender:
     """Sends one channel's notifications, as many at once as the channel's ``claim`` while its provider is quick.
 
-    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that. Without a
-    ``membership`` it is the only one of its channel.
+    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that: one that takes more
+    than a tenth of a second for a message, or a request's share of one. Without a ``membership`` it is the only one of its
+    channel.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class Sender:
 
     @property
     def _slots(self) -> int:
-        most = self._channel.capabilities.claim
+        most = self._channel.capabilities.claim * self._channel.capabilities.claims
         return most if self._seconds < _QUICK_SECONDS else max(1, most // _CAUTION)
 
     async def _rest(self) -> None:
@@ -212,7 +213,7 @@ class Sender:
 
     def _choose(self) -> list[Entry]:
         now = self._clock()
-        free = self._slots - len(self._in_hand)
+        free = min(self._channel.capabilities.claim, self._slots - len(self._in_hand))
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
@@ -270,14 +271,15 @@ class Sender:
         began = self._clock()
         conclusions = await self._attempt(entries, began)
         self._failpoint("sent")
+        now = self._clock()
+        seconds = (now - began) / 1_000_000 / len(entries)
         for entry, conclusion in zip(entries, conclusions, strict=True):
-            self._conclude(entry, conclusion, began)
+            self._conclude(entry, conclusion, now, seconds)
         self._wake.set()
 
-    def _conclude(self, entry: Entry, conclusion: Conclusion, began: int) -> None:
-        now = self._clock()
+    def _conclude(self, entry: Entry, conclusion: Conclusion, now: int, seconds: float) -> None:
         if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
-            self._seconds += ((now - began) / 1_000_000 - self._seconds) / _CAUTION
+            self._seconds += (seconds - self._seconds) / _CAUTION
         if conclusion.state is NotificationState.SENT:
             self._breaker.accepted()
         if conclusion.pause_until is not None:
