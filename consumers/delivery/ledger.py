@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from consumers.delivery.ledger_rules import attempts_after, counts, due_after, id_prefix, keeps_receipt
+from consumers.delivery.ledger_rules import attempts_after, counts, due_after, held_until, id_prefix, keeps_receipt
 from schemas import events as e
 from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -110,13 +110,15 @@ def _recorded(connection: Connection, event: AnyEvent, worker: str, result: Deli
     if due is not None and connection.execute(_IS_OVERTAKEN, row[4:]).fetchone():
         due = OVERTAKEN
     connection.execute(
-        "update ledger set state = ?, reason = ?, attempts = ?, at = ?, due = ?, turn = null where notification = ?",
+        "update ledger set state = ?, reason = ?, attempts = ?, at = ?, due = ?, turn = null,"
+        " held_until = max(held_until, ?) where notification = ?",
         (
             result.state.value,
             reason,
             attempts_after(state, row[3], result),
             event.recorded_at,
             due,
+            held_until(state, result),
             result.notification,
         ),
     )

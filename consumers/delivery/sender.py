@@ -224,7 +224,7 @@ class Sender:
             found = self._queue.next(self._name, now - _HELP_AFTER, free)
         found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
-            return [entry for entry in found if verdicts.is_late(entry.at, now)]
+            return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         return found[: self._limiter.take(len(found))]
 
     def _unsendable(self) -> list[Concluded]:
@@ -291,7 +291,9 @@ class Sender:
         self._concluded.append((entry, conclusion))
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
-        if self._breaker.is_open(now) and all(verdicts.is_late(entry.at, now) for entry in entries):
+        if self._breaker.is_open(now) and all(
+            verdicts.is_late(verdicts.counted_from(entry, entry.at), now) for entry in entries
+        ):
             return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
         return await self._dispatch.send_all(
             self._channel, entries, self._random, self._breaker.refusals, self._may_send

@@ -99,6 +99,11 @@ def put_off(reason: str, until: Micros) -> Conclusion:
     return Conclusion(NotificationState.PLANNED, reason, retry_at=until, attempted=False)
 
 
+def counted_from(entry: Entry, planned_at: Micros) -> Micros:
+    """Return from when the day counts after which an entry is given up: as long as it was put off, it was not late."""
+    return max(planned_at, entry.held_until)
+
+
 def superseded(overtaken: Overtaken) -> Conclusion:
     """Conclude for an older update of the same subject for the same endpoint that still waits."""
     old = overtaken.entry
