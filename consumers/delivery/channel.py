@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from consumers.delivery.outcome import Outcome
+from consumers.delivery.rates import Limits
 from schemas.events import Notice
 
 
@@ -64,7 +65,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
     ``BatchChannel.send_all`` takes; a channel without it has 1. ``claims`` is how many claims may be in hand at once: more
-    than 1 where so much fits into a request that one should be prepared while others are on their way.
+    than 1 where so much fits into a request that one should be prepared while others are on their way. ``limits`` is what the
+    vendor allows, unless an operator knows better.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     threads: bool = False
     batch: int = 1
     claims: int = 1
+    limits: Limits = Limits()
 
 
 class Channel(Protocol):

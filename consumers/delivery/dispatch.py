@@ -7,14 +7,16 @@ from typing import cast
 
 import msgspec
 
+from consumers.delivery import timing
 from consumers.delivery.ahead import Found, Lookups, Subscribers, is_over
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back
+from consumers.delivery.timing import Hold
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, put_off
 from schemas import events as e
-from schemas.events import AnyEvent, Event, Micros, Notice
+from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
 from schemas.vocabulary import Kind, NotificationState
 from streams.keys.vault import Vault
@@ -144,6 +146,8 @@ class Dispatch:
         late = is_over(notice) and self._lookups.is_late(entry, found)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
+        if subscriber.pace is not None and (waits := self._held(entry, notice, subscriber.pace)) is not None:
+            return put_off(waits.reason, waits.until)
         endpoint = self._lookups.endpoint(subscriber, found)
         if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
@@ -160,6 +164,11 @@ class Dispatch:
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=entry.state == NotificationState.IN_DOUBT,
         )
+
+    def _held(self, entry: Entry, notice: Notice, pace: Pace) -> Hold | None:
+        if entry.state == NotificationState.IN_DOUBT:  # it may have arrived: asking again is no second message
+            return None
+        return timing.hold(pace, notice, self._clock())
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
         if ended.condemns:

@@ -7,6 +7,7 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
@@ -20,6 +21,7 @@ from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
 from consumers.delivery.leases import Membership, alone
+from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
@@ -82,6 +84,7 @@ class Sender:
         failpoint: Failpoint,
         metrics: Metrics,
         membership: Membership | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self._channel = channel
         self._name = channel.capabilities.name
@@ -93,6 +96,7 @@ class Sender:
         self._membership = membership or alone(self._name)
         self._orphans = Orphans(channel.capabilities, ledger.queue, self._membership, clock)
         self._breaker = Breaker()
+        self._limiter = limiter or Limiter(self._name)
         self._seconds = _QUICK_SECONDS
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
@@ -180,7 +184,7 @@ class Sender:
         seconds = _IDLE_SECONDS
         if due is not None and len(self._in_hand) < self._slots:
             # What is due already waits for something in hand; that wakes us when it ends.
-            start = max(due, self._breaker.until)
+            start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
             seconds = min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._membership.pause)):
@@ -220,9 +224,10 @@ class Sender:
         found = self._queue.next(self._name, now, free, share)
         if not found and share.count > 1:
             found = self._queue.next(self._name, now - _HELP_AFTER, free)
+        found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
-            found = [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
-        return [entry for entry in found if entry.notification not in self._in_hand]
+            return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
+        return found[: self._limiter.take(len(found))]
 
     def _unsendable(self) -> list[Concluded]:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
@@ -271,21 +276,22 @@ class Sender:
         began = self._clock()
         conclusions = await self._attempt(entries, began)
         self._failpoint("sent")
-        now = self._clock()
-        seconds = (now - began) / 1_000_000 / len(entries)
-        for entry, conclusion in zip(entries, conclusions, strict=True):
-            self._conclude(entry, conclusion, now, seconds)
+        self._conclude(list(zip(entries, conclusions, strict=True)), began)
         self._wake.set()
 
-    def _conclude(self, entry: Entry, conclusion: Conclusion, now: int, seconds: float) -> None:
-        if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
-            self._seconds += (seconds - self._seconds) / _CAUTION
-        if conclusion.state is NotificationState.SENT:
-            self._breaker.accepted()
-        if conclusion.pause_until is not None:
-            self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
-        self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
-        self._concluded.append((entry, conclusion))
+    def _conclude(self, ended: Sequence[Concluded], began: int) -> None:
+        now = self._clock()
+        seconds = (now - began) / 1_000_000 / len(ended)
+        for _, conclusion in ended:
+            if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
+                self._seconds += (seconds - self._seconds) / _CAUTION
+            if conclusion.state is NotificationState.SENT:
+                self._breaker.accepted()
+            if conclusion.pause_until is not None:
+                self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
+        for state, count in Counter(each.state for _, each in ended if each.attempted).items():
+            self._metrics.deliveries.labels(self._name, state.value).inc(count)
+        self._concluded += ended
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
         if self._breaker.is_open(now) and all(
