@@ -13,7 +13,7 @@ from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.reconcile import found
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, given_back, still_unknown
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, still_unknown
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
@@ -74,8 +74,8 @@ class Dispatch:
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
-        asked right before the first byte.
+        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
+        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
         prepared = [self._prepared(channel, entry, random) for entry in entries]
         ready = [
@@ -86,8 +86,8 @@ class Dispatch:
         asks = channel.capabilities.asks
         doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
         ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
-        findings = await found(channel, [message for _, message in doubted])
         outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
+        findings = await found(channel, [message for _, message in doubted])
         asked = {
             entry.notification: self._asked(channel, entry, message, finding, random, refusals)
             for (entry, message), finding in zip(doubted, findings, strict=True)
@@ -147,7 +147,7 @@ class Dispatch:
         return conclude(
             outcome,
             attempts=entry.attempts + 1,
-            planned_at=planned_at,
+            planned_at=counted_from(entry, planned_at),
             now=self._clock(),
             asks_again=channel.capabilities.idempotent,
             random=random,

@@ -13,6 +13,7 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, Caller, TwilioSettings
 from consumers.delivery.net.twilio_records import call_among
 from consumers.delivery.outcome import Finding, Outcome, Rejected, Scope, Unknown
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.text import Parts, fitted, parts_of
 from consumers.delivery.render.words import moment, one_line, words_of
 from consumers.delivery.settings import setting
@@ -25,6 +26,8 @@ _MARK = re.compile(r"^\s*-\s")
 _NOT_XML = re.compile("[\ufffe\uffff]")
 """What is left of those that XML does not know once control characters and halves of others are gone."""
 _GAP = re.compile(r"\s+([,.;:!?])")
+_LIMITS = Limits(account="1/s")
+"""Calls that an account may begin, unless it has been given more: https://www.twilio.com/docs/voice/api/call-resource."""
 _EVENTS = ["initiated", "completed"]
 """The first proves that Twilio has the call, the second says how it ended."""
 
@@ -52,7 +55,7 @@ class VoiceChannel(PhoneChannel):
     """Calls."""
 
     def __init__(self, settings: VoiceSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout)
+        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout, _LIMITS)
         self._settings = settings
 
     async def send(self, message: Message) -> Outcome:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from consumers.delivery import backoff
 from consumers.delivery.outcome import Finding, InDoubt, Rejected, Retry, Scope, Sent, Unknown
+from consumers.delivery.rates import Limits
 from consumers.delivery.subscribers import SUPPRESSED
 from consumers.delivery.verdicts import micros, still_unknown
 from tests.unit.delivery.fleet import Fleet
@@ -123,6 +124,16 @@ async def test_what_may_be_sent_again_is_sent_again_and_nobody_is_asked() -> Non
         made.subscribe("+15005550006")
         await in_doubt(made, Unknown("why was I asked?"))
         assert ([state for _, state in made.states()], made.channel.asked) == (["sent"], [])
+
+
+async def test_a_limit_of_messages_is_none_of_questions(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path, asking(), limits=Limits(destination="1/24h"))
+    try:
+        made.subscribe("+15005550006")
+        await in_doubt(made, Sent("SM1"))
+        assert [state for _, state in made.states()] == ["sent"]
+    finally:
+        made.close()
 
 
 async def test_a_newer_update_goes_instead_of_asking(texts: Pipeline) -> None:
