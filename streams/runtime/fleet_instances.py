@@ -19,7 +19,7 @@ from streams.domain.episodes import EPISODES, INSTANCES, Instance
 from streams.log.port import Appended, LogUnavailableError
 from streams.runtime.partition_state import decoded
 from streams.runtime.publisher import Publisher
-from streams.runtime.state_store import Row, StateStore, StoreUnavailableError
+from streams.runtime.state_store import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 _SPEC = next(spec for spec in EPISODES.tables if spec.name == INSTANCES)
@@ -41,16 +41,33 @@ class Departures(Protocol):
     def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
         """Note of each flight where the last of its keys lies, and that it is over."""
 
-    def newest(self, keys: Sequence[str]) -> dict[str, Newest]:
-        """Return what is noted of these; a note may be forgotten after an hour."""
+
+class Glance(NamedTuple):
+    """What is known of instances of one partition, by their table keys: notes, and the rows that were folded.
+
+    ``folded`` is the first offset of the alerts of which the rows do not tell.
+    """
+
+    newest: Mapping[str, Newest]
+    folded: int
+    rows: Mapping[str, bytes]
+
+
+class Glances(Protocol):
+    """Looks at notes and rows at once: each alert that comes asks for both."""
+
+    def glance(self, page: str, partition: int, keys: Sequence[str]) -> Glance:
+        """Return what is known of instances of a partition; a note may be forgotten after an hour.
+
+        The rows are at least as new as ``folded``, and that as the notes. Raises StoreUnavailableError.
+        """
 
 
 class FleetInstances:
     """Implements ``streams.runtime.instances.Instances``; raises LogUnavailableError where the store cannot be asked."""
 
-    def __init__(self, store: StateStore, departures: Departures) -> None:
-        self._store = store
-        self._departures = departures
+    def __init__(self, glances: Glances) -> None:
+        self._glances = glances
 
     def get_many(self, page: str, keys: Sequence[str]) -> dict[str, Instance]:
         try:
@@ -61,23 +78,14 @@ class FleetInstances:
     def _get_many(self, page: str, keys: Sequence[str]) -> dict[str, Instance]:
         by_partition: dict[int, list[str]] = defaultdict(list)
         for key in keys:
-            by_partition[_partition(_log_key(page, key))].append(key)
-        # In this order: a row that is read after a position is at least as new as it.
-        newest = self._departures.newest([_log_key(page, key) for key in keys])
+            by_partition[partition_of(log_key(page, key), ALERTS.partitions)].append(key)
         found: dict[str, Instance] = {}
         for partition, some in by_partition.items():
-            sure = self._sure(page, partition, some, newest)
-            rows: list[Row] = [(INSTANCES, page, key) for key in sure]
-            for (_, _, key), value in self._store.fetch(EPISODES.name, partition, rows).items() if rows else ():
-                found[key] = decoded(_SPEC, value)
+            seen = self._glances.glance(page, partition, some)
+            for key, row in seen.rows.items():
+                if key not in seen.newest or not _is_ahead(seen.newest[key], seen.folded):
+                    found[key] = decoded(_SPEC, row)
         return found
-
-    def _sure(self, page: str, partition: int, keys: list[str], newest: Mapping[str, Newest]) -> list[str]:
-        noted = {key: known for key in keys if (known := newest.get(_log_key(page, key))) is not None}
-        if not noted:
-            return keys
-        folded = self._store.positions(EPISODES.name, partition).get(ALERTS.name, 0)
-        return [key for key in keys if key not in noted or not _is_ahead(noted[key], folded)]
 
 
 class DepartingPublisher:
@@ -135,10 +143,7 @@ def _key_of(event: AnyEvent) -> str | None:
             return None
 
 
-def _log_key(page: str, key: str) -> str:
+def log_key(page: str, key: str) -> str:
+    """Return the key on the log of an instance with this table key."""
     source, _, fingerprint = key.partition("/")
     return instance_key(page, source, fingerprint)
-
-
-def _partition(key: str) -> int:
-    return partition_of(key, ALERTS.partitions)

@@ -50,7 +50,7 @@ class WayIn:
         """Return what receiving alerts needs."""
         ground = self._ground
         publisher = DepartingPublisher(self._publisher, self._departures)
-        instances = FleetInstances(ground.store, self._departures)
+        instances = FleetInstances(self._departures)
         return IntakeDeps(publisher, instances, sources, ground.vault, ground.clock, self._metrics)
 
     def receipts(self, listening: Sequence[Listening]) -> ReceiptDeps:
