@@ -9,7 +9,7 @@ import redis
 
 from schemas.topics import ALERTS, partition_of
 from streams.domain.episodes import EPISODES, INSTANCES
-from streams.runtime.fleet_instances import Glance, Newest, log_key
+from streams.runtime.fleet_instances import Glance, Landed, Newest, log_key
 from streams.runtime.redis_memory import translated
 from streams.runtime.redis_store import pairs_of, rows_part, state_key
 
@@ -50,21 +50,25 @@ class RedisDepartures:
         self._land: Any = client.register_script(_LAND)
         self._glance: Any = client.register_script(_GLANCE)
 
-    def enter(self, flight: str, keys: Collection[str]) -> None:
+    def enter(self, flight: str, keys: Collection[str], landed: Landed | None = None) -> None:
         now = int(time.time())
         with translated(), self._client.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.hset(self._name(key), flight, str(now))
                 pipeline.expire(self._name(key), KEPT)
+            self._add(pipeline, landed or {})
             pipeline.execute()
 
-    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
-        kept = int(KEPT.total_seconds())
+    def land(self, flights: Landed) -> None:
         with translated(), self._client.pipeline(transaction=False) as pipeline:
-            for flight, offsets in flights.items():
-                names = [self._name(key) for key in offsets]
-                self._land(keys=names, args=[flight, kept, *offsets.values()], client=pipeline)
+            self._add(pipeline, flights)
             pipeline.execute()
+
+    def _add(self, pipeline: Any, flights: Landed) -> None:
+        kept = int(KEPT.total_seconds())
+        for flight, offsets in flights.items():
+            names = [self._name(key) for key in offsets]
+            self._land(keys=names, args=[flight, kept, *offsets.values()], client=pipeline)
 
     def glance(self, page: str, partition: int, keys: Sequence[str]) -> Glance:
         newest: dict[str, Newest] = {}

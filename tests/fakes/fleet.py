@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from schemas.topics import ALERTS
 from streams.domain.episodes import EPISODES, INSTANCES
 from streams.log.port import Record
-from streams.runtime.fleet_instances import Glance, Newest, log_key
+from streams.runtime.fleet_instances import Glance, Landed, Newest, log_key
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.remembering import Known
 from streams.runtime.state_store import StateStore
@@ -38,11 +38,12 @@ class NotedDepartures:
         self._flights: dict[str, set[str]] = {}
         self._offsets: dict[str, int] = {}
 
-    def enter(self, flight: str, keys: Collection[str]) -> None:
+    def enter(self, flight: str, keys: Collection[str], landed: Landed | None = None) -> None:
+        NotedDepartures.land(self, landed or {})
         for key in keys:
             self._flights.setdefault(key, set()).add(flight)
 
-    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+    def land(self, flights: Landed) -> None:
         for flight, offsets in flights.items():
             for key, offset in offsets.items():
                 self._flights.setdefault(key, set()).discard(flight)

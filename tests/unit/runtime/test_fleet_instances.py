@@ -12,7 +12,7 @@ from schemas.vocabulary import AlertStatus, Severity
 from streams.domain.episodes import EPISODES, table_key
 from streams.log.memory import MemoryEventLog
 from streams.log.port import LogUnavailableError, Record, record_of
-from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances, Glance, Newest
+from streams.runtime.fleet_instances import DepartingLog, FleetInstances, Glance, Landed, Newest
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
@@ -31,13 +31,14 @@ class World:
         self.store = MemoryStateStore()
         self.departures = NotedDepartures(self.store)
         self.instances = FleetInstances(self.departures)
-        self.publisher = DepartingPublisher(KafkaPublisher(self.log), self.departures)
+        self.departing = DepartingLog(self.log, self.departures)
+        self.publisher = KafkaPublisher(self.departing)
 
     async def publish(self, *events: AnyEvent) -> None:
         """Append, and wait until it is noted that nothing is under way any more."""
         await self.publisher.publish(events)
-        if (landing := self.publisher._landing) is not None:
-            await landing
+        if (landing := self.departing._landing) is not None:
+            await asyncio.wrap_future(landing)
 
     def fold(self) -> None:
         fold = PartitionFold(EPISODES, self.log, self.store)
@@ -99,12 +100,13 @@ def firing_again(name: str) -> AnyEvent:
 
 async def test_landings_that_cannot_be_noted_refuse_nothing(caplog: pytest.LogCaptureFixture) -> None:
     class Away(NotedDepartures):
-        def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+        def land(self, flights: Landed) -> None:
             raise StoreUnavailableError("away")
 
     world = World()
     world.departures = Away()
-    world.publisher = DepartingPublisher(KafkaPublisher(world.log), world.departures)
+    world.departing = DepartingLog(world.log, world.departures)
+    world.publisher = KafkaPublisher(world.departing)
     await world.publish(firing("a"))
     assert "1 appends count as under way" in caplog.text
     await world.publish(firing("b"))
