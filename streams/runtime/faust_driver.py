@@ -16,6 +16,7 @@ from threading import Timer
 from typing import Any, ClassVar
 
 import faust
+import mode.loop
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as transport
 from faust.types import TP
@@ -98,6 +99,7 @@ class FaustDriver:
 
     def run(self) -> None:
         """Work until the process is told to stop; a fault ends the process with ``FAULT``."""
+        mode.loop.use("uvloop")
         # Whoever folds holds the interpreter meanwhile; what was fetched and what was acknowledged waits for it.
         sys.setswitchinterval(_SWITCH_SECONDS)
         faust.Worker(
@@ -207,14 +209,14 @@ class _Thread(transport.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher  # noqa: SLF001 - there is no setting for its pace
-        ask = fetcher._proc_fetch_request  # noqa: SLF001
+        ask = fetcher._proc_fetch_request  # noqa: SLF001 - as above
 
         async def ask_and_pause(*question: Any) -> bool:
             answered: bool = await ask(*question)
             await asyncio.sleep(_FETCH_PACE_SECONDS)
             return answered
 
-        fetcher._proc_fetch_request = ask_and_pause  # noqa: SLF001
+        fetcher._proc_fetch_request = ask_and_pause  # noqa: SLF001 - as above
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         # Faust crashes where this fails. Nobody needs what is committed here: it must not end a worker.
