@@ -220,7 +220,7 @@ class Sender:
         if not found and share.count > 1:
             found = self._queue.next(self._name, now - _HELP_AFTER, free)
         if self._breaker.is_open(now):
-            found = [entry for entry in found if verdicts.is_late(entry.at, now)]
+            found = [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         return [entry for entry in found if entry.notification not in self._in_hand]
 
     def _unsendable(self) -> list[Concluded]:
@@ -286,7 +286,9 @@ class Sender:
         self._concluded.append((entry, conclusion))
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
-        if self._breaker.is_open(now) and all(verdicts.is_late(entry.at, now) for entry in entries):
+        if self._breaker.is_open(now) and all(
+            verdicts.is_late(verdicts.counted_from(entry, entry.at), now) for entry in entries
+        ):
             return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
         return await self._dispatch.send_all(
             self._channel, entries, self._random, self._breaker.refusals, self._may_send

@@ -203,7 +203,7 @@ class Pipeline:
 
     def entries(self) -> list[Entry]:
         """Return the whole ledger in the order of planning."""
-        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq"
+        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq, held_until"
         return [Entry(*row) for row in self.backend.log.query(f"select {columns} from ledger order by seq")]
 
     def states(self) -> list[tuple[str, str]]:
