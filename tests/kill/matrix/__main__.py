@@ -8,21 +8,17 @@ code is 1 if anything that is promised was broken.
 import argparse
 import json
 import sys
-import tempfile
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from streams.runtime.failpoints import NAMES
 from tests.kill.forge import Forge
 from tests.kill.matrix import table
-from tests.kill.matrix.outside import Road
-from tests.kill.matrix.roads import ROAD_OF_NAME, class_of, classes
-from tests.kill.matrix.verdict import Row, row_of
-from tests.kill.matrix.ward import RESTARTS, ward
-from tests.parts.tocsin import Spawn
+from tests.kill.matrix.roads import ROAD_OF_NAME, classes
+from tests.kill.matrix.run import run
+from tests.kill.matrix.verdict import Row
+from tests.kill.matrix.ward import RESTARTS
 
 
 @dataclass
@@ -41,22 +37,29 @@ class Progress:
             counts = ", ".join(f"{count} {name}" for name, count in row.counts.items() if count)
             if not self.quiet:
                 verdict = "BROKEN" if row.broken else "holds"
-                print(f"[{self.done}/{self.total}] {row.road} {row.failpoint} {row.restart}: {verdict}: {counts}", flush=True)
+                print(
+                    f"[{self.done}/{self.total}] {row.road} {row.failpoint} {row.restart}: {verdict}: {counts}",
+                    flush=True,
+                )
 
 
 def main() -> int:
     wanted = _parser().parse_args()
-    roads = [road for road in ROAD_OF_NAME.values() if not wanted.channel or {road.name, road.channel} & set(wanted.channel)]
+    roads = [
+        road for road in ROAD_OF_NAME.values() if not wanted.channel or {road.name, road.channel} & set(wanted.channel)
+    ]
     failpoints, restarts = wanted.failpoint or NAMES, wanted.restart or RESTARTS
     progress = Progress(len(roads) * len(failpoints) * len(restarts), quiet=wanted.json)
     with Forge() as forge, ThreadPoolExecutor(wanted.jobs) as pool:
-        runs = [pool.submit(_run, road, failpoints, restarts, forge.spawn, progress) for road in roads]
-        rows = [row for run in runs for row in run.result()]
+        runs = [pool.submit(run, road, failpoints, restarts, forge.spawn, progress.tell) for road in roads]
+        found = [one.result() for one in runs]
+    rows = [row for one in found for row in one.rows]
     if wanted.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         print(f"\n{table.by_road(rows)}\n\n{table.of_classes(classes())}\n\n{table.by_class(rows)}\n")
     broken = [f"{row.road}, {row.failpoint}, {row.restart}: {one}" for row in rows for one in row.broken]
+    broken += [f"{one.road}: {what}" for one in found for what in one.broken]
     print("\n".join(broken) or "nothing is broken", file=sys.stderr if wanted.json else sys.stdout)
     return 1 if broken else 0
 
@@ -70,23 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="installations at once")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON, with the reason of each doubt")
     return parser
-
-
-def _run(road: Road, failpoints: Sequence[str], restarts: Sequence[str], spawned: Spawn, progress: Progress) -> list[Row]:
-    """Go through all cells of one road on one installation, then let it check its log and its projections."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder, ward(Path(folder), road, spawned) as made:
-        kind = class_of(road, made.outside)
-        for failpoint in failpoints:
-            for restart in restarts:
-                row = row_of(made.story(failpoint, restart), road.name, kind, repeats=made.outside.repeats)
-                progress.tell(row)
-                rows.append(row)
-        for words in (("replay", "--check"), ("log", "verify")):
-            code, printed = made.tocsin.run(*words, "--data", made.tocsin.data)
-            if code:
-                raise AssertionError(f"{road.name}: {' '.join(words)}: {printed}")
-    return rows
 
 
 if __name__ == "__main__":

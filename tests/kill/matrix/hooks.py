@@ -125,7 +125,9 @@ def _chat(running: Sequence[VendorServer[Any]], path: str, messages: Any) -> Out
         settings=_GATEWAY,
         addresses=[address for address, _ in _at(running, path)],
         arrived=lambda: [
-            Arrival(address, json.dumps(one)) for address, server in _at(running, path) for one in list(messages(server.vendor))
+            Arrival(address, json.dumps(one))
+            for address, server in _at(running, path)
+            for one in list(messages(server.vendor))
         ],
         complaints=violations(running),
     )

@@ -53,7 +53,9 @@ def sendgrid_events() -> Iterator[Outside]:
 
     def reports(page: str) -> list[Report]:
         now = int(time.time())
-        told = [events.event(letter, name, now) for letter in server.vendor.letters for name in ("processed", "delivered")]
+        told = [
+            events.event(letter, name, now) for letter in server.vendor.letters for name in ("processed", "delivered")
+        ]
         posted = events.posted(told, now)
         return [Report(page + _EVENTS, posted.body, posted.headers)] * 2
 

@@ -62,9 +62,7 @@ def bluesky() -> Iterator[Outside]:
             arrived=lambda: [
                 Arrival(b.HANDLE, one.json["record"]["text"]) for one in list(server.accepted) if one.path == b.PUT
             ],
-            seen=lambda: [
-                Arrival(b.HANDLE, record["text"]) for record in list(server.vendor.records.values())
-            ],
+            seen=lambda: [Arrival(b.HANDLE, record["text"]) for record in list(server.vendor.records.values())],
             complaints=violations([server]),
         )
 

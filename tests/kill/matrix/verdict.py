@@ -58,7 +58,12 @@ def row_of(story: Story, road: str, kind: str, *, repeats: bool) -> Row:
         "unaccounted": len(unfinished),
         "doubled": len(doubled),
     }
-    broken = [*of_all.broken, *(f"seen twice: {one}" for one in sorted(doubled)), *story.complaints, *_failed(story, record)]
+    broken = [
+        *of_all.broken,
+        *(f"seen twice: {one}" for one in sorted(doubled)),
+        *story.complaints,
+        *_failed(story, record),
+    ]
     listed = {one: story.reasons.get(one, "") for one in sorted(in_doubt)}
     return Row(road, kind, story.failpoint, story.restart, counts, listed, broken)
 

@@ -11,10 +11,11 @@ import httpx
 from consumers.delivery.ledger_rules import id_prefix
 from streams.runtime.failpoints import VARIABLE
 from tests.kill.invariants import ENDED, Record
+from tests.kill.load import SERVICES
 from tests.kill.matrix.outside import Arrival, Outside, Road
-from tests.kill.siege import SERVICES, AuditLog, configured
-from tests.parts.processes import answers, wait_for
-from tests.parts.tocsin import PAGE, TOKENS, Spawn, Tocsin
+from tests.kill.siege import AuditLog, configured
+from tests.parts.processes import wait_for
+from tests.parts.tocsin import Spawn, Tocsin
 
 RESTARTS = ("once", "twice")
 """``once``: it dies of the opening, and comes to an end before the rest is told. ``twice``: it dies of what it finds, or of
@@ -109,8 +110,14 @@ class Ward:
         self.tocsin.kill()
         several = failpoint in _EACH and count <= self._requests
         self.tocsin.launch(**({VARIABLE: f"{failpoint}:{count if several else 1}"} if failpoint else {}))
-        wait_for("readiness, or death", lambda: not self.tocsin.is_alive or answers(f"{self.tocsin.url}/readyz"))
+        wait_for("readiness, or death", lambda: not self.tocsin.is_alive or self._is_ready())
         assert failpoint or self.tocsin.is_alive, self.tocsin.printed()
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.tocsin.http.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
 
     @property
     def _requests(self) -> int:

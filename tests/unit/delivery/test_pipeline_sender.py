@@ -275,7 +275,9 @@ async def test_what_is_in_doubt_never_comes_after_a_newer_update(hooks: Pipeline
     assert [state for _, state in hooks.states()] == ["in_doubt", "sent"]
 
 
-async def test_what_is_in_doubt_stays_so_if_a_newer_update_comes_right_before_it_is_asked_again(hooks: Pipeline) -> None:
+async def test_what_is_in_doubt_stays_so_if_a_newer_update_comes_right_before_it_is_asked_again(
+    hooks: Pipeline,
+) -> None:
     hooks.subscribe("http://hook.example")
     hooks.channel.script(SILENCE)
     hooks.publish()
