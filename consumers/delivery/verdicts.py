@@ -50,6 +50,8 @@ def conclude(
     match outcome:
         case Sent(receipt=receipt):
             return Conclusion(NotificationState.SENT, receipt)
+        case Retry(reason=reason, after=after, attempted=False):
+            return put_off(reason, now + micros(after or timedelta()))
         case Retry(reason=reason, after=after):
             due = now + micros(backoff.delay(attempts, random, after))
             return _again(reason, attempts, planned_at, due)
