@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from consumers.delivery.audience import AudienceIndex
 from schemas import events as e
-from schemas.events import AnyEvent, Filter, Micros, PageDefined
+from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
 from streams.domain.processor import Output, Processor
 from streams.domain.state import MemoryTable, State, TableSpec, memory_state
@@ -20,7 +20,10 @@ PENDING, ACTIVE, REMOVED, SUPPRESSED = "pending", "active", "removed", "suppress
 
 
 class Subscriber(msgspec.Struct, frozen=True):
-    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone."""
+    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
+
+    ``pace`` is None for who wants to be told at once.
+    """
 
     id: str
     channel: str
@@ -30,6 +33,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     reason: str
     origin: str
     created_at: Micros
+    pace: Pace | None = None
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
@@ -41,6 +45,9 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
             _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
         case e.SubscriberChanged(subscriber=key, filter=wanted):
             _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"filter": wanted})
+        case e.PaceChosen(subscriber=key, pace=pace):
+            chosen = None if pace == Pace() else pace
+            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"pace": chosen})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
             _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to=gone)
@@ -90,8 +97,8 @@ PROCESSOR = Processor(
     topics=(SUBSCRIPTIONS.name, PAGES.name),
     types=frozenset(
         {
-            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberRemoved", "EndpointSuppressed",
-            "ComponentDefined", "ComponentRemoved", "PageDefined",
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "PaceChosen", "SubscriberRemoved",
+            "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),
     tables=(
