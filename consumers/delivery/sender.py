@@ -249,7 +249,7 @@ class Sender:
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
-        self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock())) for entry in blocked]
+        self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in _batches(mine, self._channel.capabilities.batch):
             task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
