@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from random import Random
 from typing import cast
 
@@ -10,11 +11,20 @@ import msgspec
 from consumers.delivery import timing
 from consumers.delivery.ahead import Found, Lookups, Subscribers, is_over
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
-from consumers.delivery.outcome import InDoubt, Outcome, Retry
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
 from consumers.delivery.queue import DeliveryQueue, Entry
+from consumers.delivery.reconcile import found
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
 from consumers.delivery.timing import Hold
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, put_off
+from consumers.delivery.verdicts import (
+    Conclusion,
+    after_doubt,
+    conclude,
+    counted_from,
+    given_back,
+    put_off,
+    still_unknown,
+)
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
@@ -67,23 +77,31 @@ class Dispatch:
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
-        asked right before the first byte.
+        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
+        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
-        found = self._lookups.ahead(entries)
-        prepared = [self._prepared(channel, entry, found, random) for entry in entries]
+        ahead = self._lookups.ahead(entries)
+        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = [
             (entry, one)
             for entry, one in zip(entries, prepared, strict=True)
             if isinstance(one, Message) and may_send(entry)
         ]
+        asks = channel.capabilities.asks
+        doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
+        ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
         outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
+        findings = await found(channel, [message for _, message in doubted])
+        asked = {
+            entry.notification: self._asked(channel, entry, message, finding, random, refusals)
+            for (entry, message), finding in zip(doubted, findings, strict=True)
+        }
         ended = {
             entry.notification: self._ended(channel, entry, message, outcome, random, refusals)
             for (entry, message), outcome in zip(ready, outcomes, strict=True)
         }
         return [
-            self._concluded(entry, one, ended.get(entry.notification))
+            asked.get(entry.notification) or self._concluded(entry, one, ended.get(entry.notification))
             for entry, one in zip(entries, prepared, strict=True)
         ]
 
@@ -94,12 +112,12 @@ class Dispatch:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
 
-    def _prepared(self, channel: Channel, entry: Entry, found: Found, random: Random) -> Message | Conclusion:
+    def _prepared(self, channel: Channel, entry: Entry, ahead: Found, random: Random) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            return self._message(channel, entry, notice, found)
+            return self._message(channel, entry, notice, ahead)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -113,6 +131,21 @@ class Dispatch:
         events = self._followers(channel, entry, notice, ended)
         return msgspec.structs.replace(ended, events=events) if events else ended
 
+    def _asked(
+        self, channel: Channel, entry: Entry, message: Message, finding: Finding, random: Random, refusals: int
+    ) -> Conclusion:
+        """Conclude from what the provider says that it has: unlike a second attempt, that ends a doubt either way."""
+        if not isinstance(finding, Unknown):
+            return self._ended(channel, entry, message, finding, random, refusals)
+        return still_unknown(
+            finding,
+            entry.reason,
+            asked_after=channel.capabilities.asked_after or timedelta(0),
+            planned_at=message.notice.published_at,
+            now=self._clock(),
+            random=random,
+        )
+
     def _conclude(
         self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
     ) -> Conclusion:
@@ -124,6 +157,7 @@ class Dispatch:
             asks_again=channel.capabilities.idempotent,
             random=random,
             refusals=refusals,
+            asked_after=channel.capabilities.asked_after,
         )
 
     async def _attempt(self, channel: Channel, messages: Sequence[Message]) -> Sequence[Outcome]:
@@ -138,17 +172,17 @@ class Dispatch:
             return [InDoubt("the channel did not say what became of each message")] * len(messages)
         return outcomes
 
-    def _message(self, channel: Channel, entry: Entry, notice: Notice, found: Found) -> Message | Conclusion:
-        subscriber = self._lookups.subscriber(entry, found)
+    def _message(self, channel: Channel, entry: Entry, notice: Notice, ahead: Found) -> Message | Conclusion:
+        subscriber = self._lookups.subscriber(entry, ahead)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
-        late = is_over(notice) and self._lookups.is_late(entry, found)
+        late = is_over(notice) and self._lookups.is_late(entry, ahead)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
         if subscriber.pace is not None and (waits := self._held(entry, notice, subscriber.pace)) is not None:
             return put_off(waits.reason, waits.until)
-        endpoint = self._lookups.endpoint(subscriber, found)
+        endpoint = self._lookups.endpoint(subscriber, ahead)
         if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         return Message(

@@ -12,7 +12,16 @@ from sqlite3 import Connection
 import msgspec
 from msgspec.structs import replace
 
-from consumers.delivery.ledger_rules import attempts_after, counts, due_after, held_until, id_prefix, keeps_receipt
+from consumers.delivery.ledger_rules import (
+    REDRIVEN,
+    attempts_after,
+    counts,
+    due_after,
+    held_until,
+    id_prefix,
+    keeps_receipt,
+    redriven,
+)
 from schemas import events as e
 from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -41,6 +50,8 @@ _RECORD = f"""update ledger as l set state = :state, at = :at, turn = null,
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq), {OVERTAKEN}, :due)
 where l.notification in (select value from json_each(:notifications))
   and (l.state || iif(l.worker = :worker, ' held', '')) in (select value from json_each(:counting))"""
+_ENDED = "select state, at, due, subject, subscriber, seq from ledger where notification = ?"
+_IS_OVERTAKEN = "select 1 from ledger where subject = ? and subscriber = ? and seq > ? limit 1"
 
 
 class LedgerStage:
@@ -48,7 +59,15 @@ class LedgerStage:
 
     name = "ledger"
     topics = frozenset({NOTIFICATIONS.name, DELIVERIES.name})
-    types = frozenset({"NoticePublished", "NotificationsPlanned", "NotificationsClaimed", "DeliveriesRecorded"})
+    types = frozenset(
+        {
+            "NoticePublished",
+            "NotificationsPlanned",
+            "NotificationsClaimed",
+            "DeliveriesRecorded",
+            "NotificationsRedriven",
+        }
+    )
     waits_for: tuple[str, ...] = ()
     batch = 20
     tables = TABLES
@@ -68,6 +87,8 @@ class LedgerStage:
                     _claimed(connection, event, claimed)
                 case e.DeliveriesRecorded() as recorded:
                     _recorded(connection, event, recorded)
+                case e.NotificationsRedriven() as redrive:
+                    _redriven(connection, event, redrive)
                 case _:
                     pass
         return []
@@ -139,6 +160,25 @@ def _rules(result: NotificationState, *, attempted: bool) -> dict[str, str]:
         "holding": _json([state for state in NotificationState if held_until(state, alike)]),
         "untried": _json([state for state in NotificationState if attempts_after(state, 1, alike) == 0]),
     }
+
+
+def _redriven(connection: Connection, event: AnyEvent, redrive: e.NotificationsRedriven) -> None:
+    at = event.recorded_at
+    for notification in redrive.notifications:
+        row = connection.execute(_ENDED, (notification,)).fetchone()
+        state = (
+            None
+            if row is None
+            else redriven(NotificationState(row[0]), row[1], row[2], at, even_in_doubt=redrive.even_in_doubt)
+        )
+        if state is None:
+            continue
+        due = OVERTAKEN if connection.execute(_IS_OVERTAKEN, row[3:]).fetchone() else at
+        connection.execute(
+            "update ledger set state = ?, reason = ?, worker = '', attempts = 0, at = ?, due = ?, turn = null,"
+            " held_until = ? where notification = ?",
+            (state.value, REDRIVEN, at, due, at, notification),
+        )
 
 
 def _json(values: Sequence[str]) -> str:

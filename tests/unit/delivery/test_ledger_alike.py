@@ -97,4 +97,6 @@ def _without_what_is_not_planned(history: Sequence[EventData]) -> list[EventData
             case DeliveriesRecorded():
                 results = [one for one in data.results if one.notification in planned]
                 found.append(DeliveriesRecorded(data.worker, 0, results))
+            case _:
+                pass
     return found
