@@ -13,6 +13,7 @@ import msgspec
 from schemas.vocabulary import (
     AlertStatus,
     CellStatus,
+    DigestEvery,
     Impact,
     IncidentStatus,
     Kind,
@@ -409,6 +410,45 @@ class SubscriberChanged(EventData, frozen=True):
     filter: Filter
 
 
+class QuietHours(msgspec.Struct, frozen=True, gc=False):
+    """When nothing is to arrive: from ``start`` to ``end``, in minutes after midnight by the clocks of an IANA time zone.
+
+    An ``end`` that is not after ``start`` is that of the next day.
+    """
+
+    start: int
+    end: int
+    zone: str
+
+
+class Digest(msgspec.Struct, frozen=True, gc=False):
+    """One message for all that happened: each hour, or each day ``at`` minutes after midnight by the clocks of a time zone."""
+
+    every: DigestEvery
+    at: int
+    zone: str
+
+
+class Pace(msgspec.Struct, frozen=True, gc=False):
+    """When a subscriber wants to be told, and how often at the most.
+
+    ``minimum_gap`` are the seconds from one message to the next at least, 0 for no such wish. ``critical_gets_through``
+    says that what is critical goes out at once all the same.
+    """
+
+    quiet_hours: QuietHours | None = None
+    digest: Digest | None = None
+    minimum_gap: int = 0
+    critical_gets_through: bool = True
+
+
+class PaceChosen(EventData, frozen=True):
+    """A subscriber chose when to be told, and how often at the most, in place of what they chose before."""
+
+    subscriber: str
+    pace: Pace
+
+
 class SubscriberRemoved(EventData, frozen=True):
     """A subscriber wants no more: ``reason`` is ``unsubscribed``, ``replaced``, ``operator`` or ``erased``."""
 
@@ -485,12 +525,16 @@ class NotificationsClaimed(EventData, frozen=True):
 
 
 class DeliveryResult(msgspec.Struct, frozen=True, gc=False):
-    """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``."""
+    """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``.
+
+    Without ``attempted`` it was claimed and put off before anything was tried, which counts as no attempt.
+    """
 
     notification: str
     state: NotificationState
     reason: str
     retry_at: Micros | None
+    attempted: bool = True
 
 
 class DeliveriesRecorded(EventData, frozen=True):
@@ -499,6 +543,17 @@ class DeliveriesRecorded(EventData, frozen=True):
     worker: str
     shard: int
     results: list[DeliveryResult]
+
+
+class NotificationsRedriven(EventData, frozen=True):
+    """An operator has failed notifications sent after all (at most 1,000), in one shard.
+
+    With ``even_in_doubt`` those in doubt are sent again too: some may come twice.
+    """
+
+    shard: int
+    notifications: list[str]
+    even_in_doubt: bool = False
 
 
 # --- tocsin.deadletters, by source -----------------------------------------------------------------
@@ -552,12 +607,14 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberConfirmed,
     ConfirmationRequested,
     SubscriberChanged,
+    PaceChosen,
     SubscriberRemoved,
     EndpointSuppressed,
     NoticePublished,
     NotificationsPlanned,
     NotificationsClaimed,
     DeliveriesRecorded,
+    NotificationsRedriven,
     DeadLettered,
 )
 EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind in EVENT_TYPES}

@@ -21,6 +21,8 @@ _LATER = (State.DELIVERED, State.FAILED)
 _WAIT = (State.PLANNED, State.IN_DOUBT)
 LEFT = frozenset({State.CLAIMED, State.SENT, State.DELIVERED, State.IN_DOUBT})
 """States in which something may have left."""
+LISTED = frozenset({State.FAILED, State.IN_DOUBT})
+"""States that are looked for in the whole ledger: what an operator may have sent after all."""
 TAKEN = frozenset({State.SENT, State.DELIVERED})
 """States in which the other side certainly took it; the reason is then the receipt that it gave, if it gave one."""
 
@@ -50,11 +52,14 @@ def subscriber_of(notification: str) -> str:
     return notification[_SUBSCRIBER]
 
 
+REDRIVEN = "an operator has it sent after all"
+
+
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One notification. ``due`` is when a sender may take it, None: nobody takes it any more, or somebody has it.
 
     ``worker`` is who claimed it last; ``at`` is when it came to its ``state``. ``turn`` orders what was never tried among
-    all of the channel; None: it was, and its ``due`` does.
+    all of the channel; None: it was, and its ``due`` does. ``held_until`` is up to when it was put off, 0: never.
     """
 
     notification: str
@@ -67,6 +72,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at: Micros
     due: Micros | None
     turn: Micros | None = None
+    held_until: Micros = 0
 
 
 class Thread(msgspec.Struct, frozen=True, array_like=True):
@@ -136,7 +142,42 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
     if not counts(item.state, result.state, holder=worker == item.worker):
         return item
     reason = item.reason if keeps_receipt(item.state, result.state) else result.reason
-    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at), turn=None)
+    attempts = attempts_after(item.state, item.attempts, result)
+    return replace(
+        item, state=result.state, reason=reason, attempts=attempts, at=at, due=due_after(result, at), turn=None,
+        held_until=max(item.held_until, held_until(item.state, result)),
+    )  # fmt: skip
+
+
+def redrive(item: Item, at: Micros, *, even_in_doubt: bool) -> Item:
+    """Take up again what had ended; see ``redriven``. Nobody holds it any more, and its attempts are counted anew."""
+    state = redriven(item.state, item.at, item.due, at, even_in_doubt=even_in_doubt)
+    if state is None:
+        return item
+    return replace(item, state=state, reason=REDRIVEN, worker="", attempts=0, at=at, due=at, turn=None, held_until=at)
+
+
+def redriven(state: State, since: Micros, due: Micros | None, at: Micros, *, even_in_doubt: bool) -> State | None:
+    """Return the state from which a notification is taken up again at an operator's wish of time ``at``, None: it is not.
+
+    What failed is planned once more. What is in doubt stays so and is asked again, for an earlier attempt may have arrived. A
+    wish is about what it found: what came into its state ``since``, after the wish, is not meant.
+    """
+    if since > at:
+        return None
+    if state is State.FAILED:
+        return State.PLANNED
+    return State.IN_DOUBT if state is State.IN_DOUBT and due is None and even_in_doubt else None
+
+
+def attempts_after(state: State, attempts: int, result: DeliveryResult) -> int:
+    """Return how many attempts there were after a result: a claim counts as one until it is said that nothing was tried."""
+    return attempts - 1 if state is State.CLAIMED and not result.attempted else attempts
+
+
+def held_until(state: State, result: DeliveryResult) -> Micros:
+    """Return until when a result puts off what was claimed, 0 where it does not."""
+    return result.retry_at or 0 if state is State.CLAIMED and not result.attempted else 0
 
 
 def keeps_receipt(state: State, result: State) -> bool:

@@ -9,11 +9,15 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas.events import Micros, Notice
+from schemas.vocabulary import NotificationState
 from streams.runtime.notified import Notified
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last."""
+    """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last.
+
+    ``held_until`` is up to when it was put off before anything was tried, 0: never.
+    """
 
     notification: str
     page: str
@@ -28,6 +32,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     attempts: int
     at: Micros
     seq: int
+    held_until: Micros = 0
 
 
 class Overtaken(NamedTuple):
@@ -127,6 +132,14 @@ class DeliveryQueue(Protocol):
 
         Each comes once; those for one endpoint come in the order of their plans. None is the beginning, and the end;
         a strange cursor raises ValueError.
+        """
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        """Return up to ``limit`` notifications of a page that are in a ``state`` of ``ledger_rules.LISTED``.
+
+        The order is about that of their plans; cursors are as in ``of_subject``.
         """
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from consumers.delivery import page_index
 from schemas import events as e
-from schemas.events import AnyEvent, Filter, Micros, PageDefined
+from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
@@ -16,13 +16,16 @@ SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
 PENDING, ACTIVE = page_index.PENDING, page_index.ACTIVE
 REMOVED, SUPPRESSED = page_index.REMOVED, page_index.SUPPRESSED
 OF_SUBSCRIBERS = (
-    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberRemoved, e.EndpointSuppressed,
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberRemoved, e.EndpointSuppressed,
 )  # fmt: skip
 """The events that change one subscriber, whom they name."""
 
 
 class Subscriber(msgspec.Struct, frozen=True):
-    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone."""
+    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
+
+    ``pace`` is None for who wants to be told at once.
+    """
 
     id: str
     channel: str
@@ -32,6 +35,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     reason: str
     origin: str
     created_at: Micros
+    pace: Pace | None = None
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
@@ -43,6 +47,9 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
             _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
         case e.SubscriberChanged(subscriber=key, filter=wanted):
             _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"filter": wanted})
+        case e.PaceChosen(subscriber=key, pace=pace):
+            chosen = None if pace == Pace() else pace
+            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"pace": chosen})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
             _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to=gone)
@@ -97,8 +104,8 @@ PROCESSOR = Processor(
     topics=(SUBSCRIPTIONS.name, PAGES.name),
     types=frozenset(
         {
-            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberRemoved", "EndpointSuppressed",
-            "ComponentDefined", "ComponentRemoved", "PageDefined",
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "PaceChosen", "SubscriberRemoved",
+            "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),
     tables=(
@@ -108,4 +115,5 @@ PROCESSOR = Processor(
     ),
     step=step,
     prefetch=_wanted_by,
+    leisurely=True,
 )  # fmt: skip

@@ -7,10 +7,11 @@ stands in the header ``webhook-id``, the update's in the body; both are the same
 import ssl
 
 from consumers.delivery.channel import Capabilities, ConfirmBy, Message
-from consumers.delivery.channels.webhook import CONNECTIONS, WebhookChannel, WebhookSettings, guard_of
+from consumers.delivery.channels.webhook import CLAIM, WebhookChannel, WebhookSettings, guard_of
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.rates import Destination, Limits
 from consumers.delivery.render.statuspage import body_of
 from schemas.vocabulary import Kind
 
@@ -32,7 +33,8 @@ class StatuspageWebhookChannel(WebhookChannel):
         address_hint="https://example.com/hooks/statuspage",
         idempotent=True,
         confirm_by=ConfirmBy.OPERATOR,
-        claim=CONNECTIONS,
+        claim=CLAIM,
+        limits=Limits(counts_by=Destination.HOST),
     )
 
     def __init__(

@@ -4,16 +4,18 @@ As with text messages an operator adds the numbers: a call costs, and cannot ask
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from consumers.delivery.channel import Message
 from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, Caller, TwilioSettings
-from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.net.twilio_records import call_among
+from consumers.delivery.outcome import Finding, Outcome, Rejected, Scope, Unknown
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.text import Parts, fitted, parts_of
-from consumers.delivery.render.words import one_line, words_of
+from consumers.delivery.render.words import moment, one_line, words_of
 from consumers.delivery.settings import setting
 from schemas.vocabulary import Kind
 
@@ -24,6 +26,8 @@ _MARK = re.compile(r"^\s*-\s")
 _NOT_XML = re.compile("[\ufffe\uffff]")
 """What is left of those that XML does not know once control characters and halves of others are gone."""
 _GAP = re.compile(r"\s+([,.;:!?])")
+_LIMITS = Limits(account="1/s")
+"""Calls that an account may begin, unless it has been given more: https://www.twilio.com/docs/voice/api/call-resource."""
 _EVENTS = ["initiated", "completed"]
 """The first proves that Twilio has the call, the second says how it ended."""
 
@@ -51,7 +55,7 @@ class VoiceChannel(PhoneChannel):
     """Calls."""
 
     def __init__(self, settings: VoiceSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout)
+        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout, _LIMITS)
         self._settings = settings
 
     async def send(self, message: Message) -> Outcome:
@@ -62,6 +66,17 @@ class VoiceChannel(PhoneChannel):
             return number
         outcome: Outcome = await self._twilio.call(self._fields(message, number))
         return outcome
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look whether there is any call to each number (``AskableChannel``)."""
+        return [await self._found(message) for message in messages]
+
+    async def _found(self, message: Message) -> Finding:
+        number = self._number(message.endpoint.address)
+        if isinstance(number, Rejected):
+            return Unknown(number.reason, final=True)
+        listed = await self._twilio.calls_to(number, self._settings.sender)
+        return listed if isinstance(listed, Unknown) else call_among(listed, moment(message.notice.published_at))
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

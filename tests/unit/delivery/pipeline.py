@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import msgspec
 from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
-from consumers.delivery.outcome import Outcome, Sent
+from consumers.delivery.limited import limited
+from consumers.delivery.limiter import Limiter
+from consumers.delivery.outcome import Finding, Outcome, Sent, Unknown
 from consumers.delivery.queue import Entry
+from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Ledger, Sender
 from schemas.events import (
     AnyEvent,
@@ -56,12 +61,30 @@ class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
     def __init__(
-        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1
+        self,
+        name: str = "email",
+        *,
+        idempotent: bool = False,
+        claim: int = 8,
+        threads: bool = False,
+        batch: int = 1,
+        asked_after: timedelta | None = None,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
-            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch
+            name,
+            name,
+            "address",
+            "",
+            idempotent,
+            confirm_by,
+            claim,
+            threads=threads,
+            batch=batch,
+            asked_after=asked_after,
         )
+        self.asked: list[Message] = []
+        self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")
         self.attempts: list[Message] = []
         self.requests: list[int] = []
         """How many messages each request had."""
@@ -98,6 +121,11 @@ class ScriptedChannel:
         self.requests.append(len(messages))
         return [await self.send(message) for message in messages]
 
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Answer what the provider has as ``knows`` says; ``asked`` are the messages that it was asked about."""
+        self.asked += messages
+        return [self.knows(message) for message in messages]
+
     async def close(self) -> None: ...
 
     def told(self) -> list[tuple[str, str]]:
@@ -108,10 +136,18 @@ class ScriptedChannel:
 class Pipeline:
     """A data folder with the example page, and one sender at a time."""
 
-    def __init__(self, folder: Path, channel: ScriptedChannel | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        channel: ScriptedChannel | None = None,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
         self.now = NOON
         self.channel = channel or ScriptedChannel()
         self.policy = policy or Policy()
+        self.limiter = limiter or Limiter(self.channel.capabilities.name, limits or Limits())
         self._folder = folder
         self._names: dict[str, str] = {}
         self.backend = self._open()
@@ -165,7 +201,8 @@ class Pipeline:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, self.policy)
         folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
         ledger = Ledger(backend.queue, backend.publisher, folded)
-        return Sender(self.channel, ledger, dispatch, backend.clock, failpoint, Metrics())
+        channel = kept_apart(limited(self.channel, self.limiter))
+        return Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:
         """Recover and send until nothing is due at this moment. Raises Crash where a failpoint does."""
@@ -193,6 +230,15 @@ class Pipeline:
         await asyncio.gather(*sending, return_exceptions=True)
         raise Crash
 
+    async def deliver_some(self, count: int) -> None:
+        """Send until ``count`` attempts were made and recorded; what waits for a limit waits on."""
+        sender = self.sender()
+        running = asyncio.create_task(sender.run())
+        while len(self.channel.attempts) < count and not running.done():
+            await asyncio.wait([running], timeout=0.002)
+        sender.stop()
+        await running
+
     def is_busy(self, sender: Sender) -> bool:
         """Whether something is claimed, or due on a channel that does not pause."""
         until = self.now if not sender._breaker.is_open(self.now) else -1
@@ -203,7 +249,7 @@ class Pipeline:
 
     def entries(self) -> list[Entry]:
         """Return the whole ledger in the order of planning."""
-        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq"
+        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq, held_until"
         return [Entry(*row) for row in self.backend.log.query(f"select {columns} from ledger order by seq")]
 
     def states(self) -> list[tuple[str, str]]:

@@ -22,6 +22,8 @@ from schemas.events import (
     EventData,
     Filter,
     NoticePublished,
+    Pace,
+    PaceChosen,
     SubscriberAdded,
     SubscriberChanged,
     SubscriberConfirmed,
@@ -44,6 +46,7 @@ facts = st.one_of(
     st.builds(SubscriberAdded, people, st.just("email"), st.just(b"sealed"), filters, st.booleans(), st.just("test")),
     st.builds(SubscriberConfirmed, people),
     st.builds(SubscriberChanged, people, filters),
+    st.builds(PaceChosen, people, st.just(Pace())),
     st.builds(SubscriberRemoved, people, st.just("unsubscribed")),
     st.builds(EndpointSuppressed, people, st.just("no such mailbox")),
 )
@@ -75,7 +78,7 @@ def test_what_only_an_index_holds_is_folded_as_whole_subscribers_are(happened: l
     assert standing(books[0].index) == standing(books[1].index)
     for one in PEOPLE:
         known, held = (book.subscriber(PAGE, one) for book in books)
-        kept = None if known is None else replace(known, address=b"", reason="", origin="", created_at=0)
+        kept = None if known is None else replace(known, address=b"", reason="", origin="", created_at=0, pace=None)
         assert held == kept
     assert [one.id for one in books[0].listed(PAGE, "ada", 9)] == [one.id for one in books[1].listed(PAGE, "ada", 9)]
 
