@@ -409,6 +409,13 @@ class SubscriberChanged(EventData, frozen=True):
     filter: Filter
 
 
+class SubscriberPaused(EventData, frozen=True):
+    """A subscriber wants to hear of nothing for a while (``paused``), or of what they chose again."""
+
+    subscriber: str
+    paused: bool
+
+
 class SubscriberRemoved(EventData, frozen=True):
     """A subscriber wants no more: ``reason`` is ``unsubscribed``, ``replaced``, ``operator`` or ``erased``."""
 
@@ -552,6 +559,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberConfirmed,
     ConfirmationRequested,
     SubscriberChanged,
+    SubscriberPaused,
     SubscriberRemoved,
     EndpointSuppressed,
     NoticePublished,

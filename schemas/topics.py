@@ -44,8 +44,8 @@ SUBSCRIPTIONS = Topic(
     "tocsin.subscriptions",
     DEFAULT_PARTITIONS,
     (
-        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberRemoved,
-        e.EndpointSuppressed,
+        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberPaused,
+        e.SubscriberRemoved, e.EndpointSuppressed,
     ),
 )  # fmt: skip
 NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePublished, e.NotificationsPlanned))
@@ -97,7 +97,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return ALERTS.name, instance_key(page, data.source, data.fingerprint)
         case (
             e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
-            | e.SubscriberRemoved() | e.EndpointSuppressed()
+            | e.SubscriberPaused() | e.SubscriberRemoved() | e.EndpointSuppressed()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):

@@ -117,6 +117,11 @@ class SubscriberReport:
         more = ids[limit - 1] if len(ids) > limit else None
         return [self._row(rows[key]) for key in ids[:limit]], more
 
+    def one(self, page: str, subscriber: str) -> SubscriberRow | None:
+        """Return one subscriber, None for an unknown one."""
+        found = self._subscribers.subscriber(page, subscriber)
+        return None if found is None else self._row(found)
+
     def _row(self, one: Subscriber) -> SubscriberRow:
         return SubscriberRow(
             one.id, one.channel, self._addresses.masked(one), one.state, one.reason, one.filter, one.created_at

@@ -16,7 +16,8 @@ from streams.domain.state import MemoryTable, State, TableSpec, memory_state
 from streams.runtime.stage import FoldStage
 
 SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
-PENDING, ACTIVE, REMOVED, SUPPRESSED = "pending", "active", "removed", "suppressed"
+PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED = "pending", "active", "paused", "removed", "suppressed"
+_HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
 
 
 class Subscriber(msgspec.Struct, frozen=True):
@@ -40,12 +41,15 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberConfirmed(subscriber=key):
             _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
         case e.SubscriberChanged(subscriber=key, filter=wanted):
-            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"filter": wanted})
+            _move(state, event, key, out, of=_HERE, to={"filter": wanted})
+        case e.SubscriberPaused(subscriber=key, paused=paused):
+            before, after = (ACTIVE, PAUSED) if paused else (PAUSED, ACTIVE)
+            _move(state, event, key, out, of=(before,), to={"state": after})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
-            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to=gone)
+            _move(state, event, key, out, of=_HERE, to=gone)
         case e.EndpointSuppressed(subscriber=key, reason=reason):
-            _move(state, event, key, out, of=(PENDING, ACTIVE), to={"state": SUPPRESSED, "reason": reason})
+            _move(state, event, key, out, of=(PENDING, ACTIVE, PAUSED), to={"state": SUPPRESSED, "reason": reason})
         case e.ComponentDefined(component=component, parent=parent):
             state[PARENTS].put(event.page, component, parent or "")
         case e.ComponentRemoved(component=component):
@@ -90,8 +94,8 @@ PROCESSOR = Processor(
     topics=(SUBSCRIPTIONS.name, PAGES.name),
     types=frozenset(
         {
-            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberRemoved", "EndpointSuppressed",
-            "ComponentDefined", "ComponentRemoved", "PageDefined",
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "SubscriberRemoved",
+            "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),
     tables=(
@@ -102,7 +106,8 @@ PROCESSOR = Processor(
     step=step,
 )  # fmt: skip
 _OF_SUBSCRIBERS = (
-    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberRemoved, e.EndpointSuppressed,
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberPaused, e.SubscriberRemoved,
+    e.EndpointSuppressed,
 )  # fmt: skip
 
 

@@ -41,14 +41,14 @@ def check(columns: Sequence[str]) -> None:
 
 
 def read(line: Line, _places: Places) -> Iterator[Reading]:
-    """Read a line. Who was suppressed or removed where it comes from is left out."""
+    """Read a line. Who was paused, suppressed or removed where it comes from is left out."""
     given = {name: line.values.get(name) or None for name in COLUMNS}
     for name in _NEEDED:
         if given[name] is None:
             yield Mistake(name, "is missing")
             return
     match given["state"]:
-        case "suppressed" | "removed" as state:
+        case "paused" | "suppressed" | "removed" as state:
             yield LeftOut(f"was {state} there")
         case None | "active" | "pending" as state:
             yield Person(
@@ -61,4 +61,4 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
                 kinds=None if given["kinds"] is None else given["kinds"].split(),
             )
         case _:
-            yield Mistake("state", "must be active, pending, suppressed or removed")
+            yield Mistake("state", "must be active, paused, pending, suppressed or removed")
