@@ -492,12 +492,16 @@ class NotificationsClaimed(EventData, frozen=True):
 
 
 class DeliveryResult(msgspec.Struct, frozen=True, gc=False):
-    """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``."""
+    """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``.
+
+    Without ``attempted`` it was claimed and put off before anything was tried, which counts as no attempt.
+    """
 
     notification: str
     state: NotificationState
     reason: str
     retry_at: Micros | None
+    attempted: bool = True
 
 
 class DeliveriesRecorded(EventData, frozen=True):

@@ -3,6 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
+
+from limits.storage import Storage
 
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
@@ -10,6 +13,8 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import LedgerStage
+from consumers.delivery.limited import limited
+from consumers.delivery.limiter import Limiter
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from streams.runtime.failpoints import Failpoint
@@ -17,6 +22,7 @@ from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tocsin.backend import Backend
 from tocsin.config import Config
+from tocsin.config.models import ChannelLimits
 
 _log = logging.getLogger(__name__)
 DRAIN_SECONDS = 20.0
@@ -27,6 +33,21 @@ def make_channels(config: Config) -> dict[str, Channel]:
     """Return the channels that the configuration switches on, by name."""
     context = ChannelContext(page=config.page.id)
     return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
+
+
+def limiter_of(
+    channel: Channel,
+    limits: Mapping[str, ChannelLimits],
+    secret: str,
+    metrics: Metrics,
+    storage: Storage | None = None,
+) -> Limiter:
+    """Return what counts a channel's messages: against what its vendor allows, or what the configuration says instead."""
+    name = channel.capabilities.name
+    chosen = limits.get(name, ChannelLimits())
+    allowed = channel.capabilities.limits.changed(chosen.account, chosen.sender, chosen.destination)
+    held = metrics.held_back
+    return Limiter(name, allowed, secret=secret, storage=storage, held=lambda limit: held.labels(name, limit).inc())
 
 
 class Delivering:
@@ -40,6 +61,7 @@ class Delivering:
         policy: Policy,
         failpoint: Failpoint,
         metrics: Metrics,
+        limits: Mapping[str, ChannelLimits] = MappingProxyType({}),
     ) -> None:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, policy)
         self._backend = backend
@@ -51,10 +73,12 @@ class Delivering:
             *((channel, dispatch) for channel in channels.values()),
             *((channel, SwitchedOff()) for channel in off),
         ]
-        self._senders = {
-            channel.capabilities.name: Sender(channel, ledger, how, backend.clock, failpoint, metrics)
-            for channel, how in attempts
-        }
+        self._senders: dict[str, Sender] = {}
+        for channel, how in attempts:
+            limiter = limiter_of(channel, limits, links.secret, metrics)
+            self._senders[channel.capabilities.name] = Sender(
+                limited(channel, limiter), ledger, how, backend.clock, failpoint, metrics, limiter=limiter
+            )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

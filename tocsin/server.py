@@ -117,6 +117,7 @@ class Server:
             Policy(combined_note=config.delivery.combined_note),
             failpoints.from_environment(environment),
             self._metrics,
+            config.delivery.limits,
         )
         self._web = self._web_dependencies()
         sample_engine(self._metrics, backend.log, backend.driver)

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from consumers.delivery.outcome import Outcome
+from consumers.delivery.rates import Limits
 from schemas.events import Notice
 
 
@@ -65,7 +66,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``idempotent`` says that sending a message a second time under the same notification id does no harm, so that a
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
-    ``BatchChannel.send_all`` takes; a channel without it has 1.
+    ``BatchChannel.send_all`` takes; a channel without it has 1. ``limits`` is what the vendor allows, unless an operator
+    knows better.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     claim: int
     threads: bool = False
     batch: int = 1
+    limits: Limits = Limits()
 
 
 class Channel(Protocol):

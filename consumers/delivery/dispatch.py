@@ -12,7 +12,7 @@ from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, given_back
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
@@ -123,7 +123,7 @@ class Dispatch:
         return conclude(
             outcome,
             attempts=entry.attempts + 1,
-            planned_at=planned_at,
+            planned_at=counted_from(entry, planned_at),
             now=self._clock(),
             asks_again=channel.capabilities.idempotent,
             random=random,

@@ -272,7 +272,7 @@ def _turn(item: Item) -> Micros:
 def _entry(page: str, thread: Thread, item: Item) -> Entry:
     return Entry(
         item.notification, page, thread.subject, item.update, thread.subscriber, thread.channel, thread.shard,
-        item.state.value, item.reason, item.worker, item.attempts, item.at, thread.planned.index(item),
+        item.state.value, item.reason, item.worker, item.attempts, item.at, thread.planned.index(item), item.held_until,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from consumers.delivery.ledger_rules import counts, due_after, id_prefix, keeps_receipt
+from consumers.delivery.ledger_rules import attempts_after, counts, due_after, held_until, id_prefix, keeps_receipt
 from schemas import events as e
 from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -26,7 +26,7 @@ _HAS_OTHERS = "select 1 from updates where subject = ? and update_id <> ? limit 
 _OVERTAKE = """update ledger as l set due = ?, turn = null where l.subject = ? and l.subscriber in (select value from json_each(?))
   and l.due < ? and exists (
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq)"""
-_STANDS = "select state, worker, reason, subject, subscriber, seq from ledger where notification = ?"
+_STANDS = "select state, worker, reason, attempts, subject, subscriber, seq from ledger where notification = ?"
 _IS_OVERTAKEN = "select 1 from ledger where subject = ? and subscriber = ? and seq > ? limit 1"
 
 
@@ -103,13 +103,22 @@ def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsCl
 
 def _recorded(connection: Connection, event: AnyEvent, worker: str, result: DeliveryResult) -> None:
     row = connection.execute(_STANDS, (result.notification,)).fetchone()
-    if row is None or not counts(NotificationState(row[0]), result.state, holder=row[1] == worker):
+    if row is None or not counts(state := NotificationState(row[0]), result.state, holder=row[1] == worker):
         return
-    reason = row[2] if keeps_receipt(NotificationState(row[0]), result.state) else result.reason
+    reason = row[2] if keeps_receipt(state, result.state) else result.reason
     due = due_after(result, event.recorded_at)
-    if due is not None and connection.execute(_IS_OVERTAKEN, row[3:]).fetchone():
+    if due is not None and connection.execute(_IS_OVERTAKEN, row[4:]).fetchone():
         due = OVERTAKEN
     connection.execute(
-        "update ledger set state = ?, reason = ?, at = ?, due = ?, turn = null where notification = ?",
-        (result.state.value, reason, event.recorded_at, due, result.notification),
+        "update ledger set state = ?, reason = ?, attempts = ?, at = ?, due = ?, turn = null,"
+        " held_until = max(held_until, ?) where notification = ?",
+        (
+            result.state.value,
+            reason,
+            attempts_after(state, row[3], result),
+            event.recorded_at,
+            due,
+            held_until(state, result),
+            result.notification,
+        ),
     )

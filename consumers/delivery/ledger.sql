@@ -1,6 +1,7 @@
 -- The ledger: every notification that was ever planned, and where it stands. A projection of the log.
 -- `due` is when a sender may take it (microseconds), null means that nobody takes it any more. What waits behind a newer
 -- update for the same endpoint is due at the end of time (2^53 - 1). `turn` orders what was never tried (null: it was, and its `due` does).
+-- `held_until` is up to when it was put off before anything was tried (0: never).
 
 create table if not exists notices (
     update_id text primary key,
@@ -31,7 +32,8 @@ create table if not exists ledger (
     attempts     integer not null,
     at           integer not null,
     due          integer,
-    turn         integer
+    turn         integer,
+    held_until   integer not null default 0
 ) strict;
 
 create unique index if not exists ledger_by_notification on ledger (notification);

@@ -54,7 +54,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One notification. ``due`` is when a sender may take it, None: nobody takes it any more, or somebody has it.
 
     ``worker`` is who claimed it last; ``at`` is when it came to its ``state``. ``turn`` orders what was never tried among
-    all of the channel; None: it was, and its ``due`` does.
+    all of the channel; None: it was, and its ``due`` does. ``held_until`` is up to when it was put off, 0: never.
     """
 
     notification: str
@@ -67,6 +67,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at: Micros
     due: Micros | None
     turn: Micros | None = None
+    held_until: Micros = 0
 
 
 class Thread(msgspec.Struct, frozen=True, array_like=True):
@@ -136,7 +137,21 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
     if not counts(item.state, result.state, holder=worker == item.worker):
         return item
     reason = item.reason if keeps_receipt(item.state, result.state) else result.reason
-    return replace(item, state=result.state, reason=reason, at=at, due=due_after(result, at), turn=None)
+    attempts = attempts_after(item.state, item.attempts, result)
+    return replace(
+        item, state=result.state, reason=reason, attempts=attempts, at=at, due=due_after(result, at), turn=None,
+        held_until=max(item.held_until, held_until(item.state, result)),
+    )  # fmt: skip
+
+
+def attempts_after(state: State, attempts: int, result: DeliveryResult) -> int:
+    """Return how many attempts there were after a result: a claim counts as one until it is said that nothing was tried."""
+    return attempts - 1 if state is State.CLAIMED and not result.attempted else attempts
+
+
+def held_until(state: State, result: DeliveryResult) -> Micros:
+    """Return until when a result puts off what was claimed, 0 where it does not."""
+    return result.retry_at or 0 if state is State.CLAIMED and not result.attempted else 0
 
 
 def keeps_receipt(state: State, result: State) -> bool:

@@ -23,10 +23,14 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Certainly not sent; worth another try, after ``after`` where the provider named a time."""
+    """Certainly not sent; worth another try, after ``after`` where the provider named a time.
+
+    Without ``attempted`` nothing was even tried: it waits for just ``after`` and counts as no attempt.
+    """
 
     reason: str
     after: timedelta | None = None
+    attempted: bool = True
 
 
 class Rejected(msgspec.Struct, frozen=True):

@@ -13,7 +13,10 @@ from streams.runtime.notified import Notified
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last."""
+    """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last.
+
+    ``held_until`` is up to when it was put off before anything was tried, 0: never.
+    """
 
     notification: str
     page: str
@@ -28,6 +31,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     attempts: int
     at: Micros
     seq: int
+    held_until: Micros = 0
 
 
 class Overtaken(NamedTuple):

@@ -30,7 +30,9 @@ def records(concluded: Sequence[Concluded], worker: str, now: Micros) -> list[An
 def results(concluded: Iterable[Concluded], worker: str, now: Micros) -> list[AnyEvent]:
     """Return the results alone, each in the name of who claimed it last: who is gone is spoken for by ``worker``."""
     found = {
-        entry.notification: DeliveryResult(entry.notification, ended.state, ended.reason, ended.retry_at)
+        entry.notification: DeliveryResult(
+            entry.notification, ended.state, ended.reason, ended.retry_at, ended.attempted
+        )
         for entry, ended in concluded
     }
     return _events(

@@ -20,6 +20,7 @@ from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
 from consumers.delivery.leases import Membership, alone
+from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
@@ -81,6 +82,7 @@ class Sender:
         failpoint: Failpoint,
         metrics: Metrics,
         membership: Membership | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self._channel = channel
         self._name = channel.capabilities.name
@@ -92,6 +94,7 @@ class Sender:
         self._membership = membership or alone(self._name)
         self._orphans = Orphans(channel.capabilities, ledger.queue, self._membership, clock)
         self._breaker = Breaker()
+        self._limiter = limiter or Limiter(self._name)
         self._seconds = _QUICK_SECONDS
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
@@ -179,7 +182,7 @@ class Sender:
         seconds = _IDLE_SECONDS
         if due is not None and len(self._in_hand) < self._slots:
             # What is due already waits for something in hand; that wakes us when it ends.
-            start = max(due, self._breaker.until)
+            start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
             seconds = min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._membership.pause)):
@@ -219,9 +222,10 @@ class Sender:
         found = self._queue.next(self._name, now, free, share)
         if not found and share.count > 1:
             found = self._queue.next(self._name, now - _HELP_AFTER, free)
+        found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
-            found = [entry for entry in found if verdicts.is_late(entry.at, now)]
-        return [entry for entry in found if entry.notification not in self._in_hand]
+            return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
+        return found[: self._limiter.take(len(found))]
 
     def _unsendable(self) -> list[Concluded]:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
@@ -282,11 +286,14 @@ class Sender:
             self._breaker.accepted()
         if conclusion.pause_until is not None:
             self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
-        self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
+        if conclusion.attempted:
+            self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
         self._concluded.append((entry, conclusion))
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
-        if self._breaker.is_open(now) and all(verdicts.is_late(entry.at, now) for entry in entries):
+        if self._breaker.is_open(now) and all(
+            verdicts.is_late(verdicts.counted_from(entry, entry.at), now) for entry in entries
+        ):
             return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
         return await self._dispatch.send_all(
             self._channel, entries, self._random, self._breaker.refusals, self._may_send

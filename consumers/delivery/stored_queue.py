@@ -15,7 +15,7 @@ from streams.runtime.notified import Notified
 
 _COLUMNS = (
     "l.notification, l.page, l.subject, l.update_id, l.subscriber, l.channel, l.shard, l.state, l.reason, l.worker,"
-    " l.attempts, l.at, l.seq"
+    " l.attempts, l.at, l.seq, l.held_until"
 )
 _SIBLING = "select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq"
 # What is overtaken is due at the end of time: what is passed over here waits for a claim, of which there are few.
@@ -64,7 +64,7 @@ class StoredQueue:
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
         asked = (channel, min(now, OVERTAKEN - 1), limit)
         found = [*self._rows.query(_FRESH, asked), *self._rows.query(_AGAIN, asked)]
-        found.sort(key=lambda row: (row[0], row[-1]))
+        found.sort(key=lambda row: (row[0], row[-2]))
         return [Entry(*row[1:]) for row in found[:limit]]
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:

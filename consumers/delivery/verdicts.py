@@ -20,6 +20,7 @@ class Conclusion(msgspec.Struct, frozen=True):
     """What is recorded: the state, why, and when the notification is taken up again (None: never).
 
     ``pause_until`` stops the whole channel for a while, because of its ``refusal``; ``events`` follow from the outcome for others.
+    Without ``attempted`` nothing was tried, and it counts as no attempt (``put_off``).
     """
 
     state: NotificationState
@@ -29,6 +30,7 @@ class Conclusion(msgspec.Struct, frozen=True):
     refusal: str = ""
     condemns: bool = False
     events: tuple[AnyEvent, ...] = ()
+    attempted: bool = True
 
 
 def conclude(
@@ -48,6 +50,8 @@ def conclude(
     match outcome:
         case Sent(receipt=receipt):
             return Conclusion(NotificationState.SENT, receipt)
+        case Retry(reason=reason, after=after, attempted=False):
+            return put_off(reason, now + micros(after or timedelta()))
         case Retry(reason=reason, after=after):
             due = now + micros(backoff.delay(attempts, random, after))
             return _again(reason, attempts, planned_at, due)
@@ -87,7 +91,17 @@ def given_up(entry: Entry, reason: str) -> Conclusion:
 
 def given_back(reason: str, now: Micros) -> Conclusion:
     """Conclude for what was claimed and certainly not sent: it waits again."""
-    return Conclusion(NotificationState.PLANNED, reason, retry_at=now)
+    return put_off(reason, now)
+
+
+def put_off(reason: str, until: Micros) -> Conclusion:
+    """Conclude "not now": nothing was tried, it counts as no attempt, and it is taken up again from ``until`` on."""
+    return Conclusion(NotificationState.PLANNED, reason, retry_at=until, attempted=False)
+
+
+def counted_from(entry: Entry, planned_at: Micros) -> Micros:
+    """Return from when the day counts after which an entry is given up: as long as it was put off, it was not late."""
+    return max(planned_at, entry.held_until)
 
 
 def superseded(overtaken: Overtaken) -> Conclusion:

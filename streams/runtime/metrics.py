@@ -54,6 +54,13 @@ class Metrics:
             ["channel", "state"],
             registry=registry,
         )
+        self.held_back = Counter(
+            "tocsin_held_back",
+            "How often a rate limit held a notification back, by channel and by whose limit it was:"
+            " account, sender or destination.",
+            ["channel", "limit"],
+            registry=registry,
+        )
         self.receipts = Counter(
             "tocsin_receipts",
             "What providers said about notifications afterwards, by provider and by what became of it:"

@@ -11,6 +11,7 @@ from schemas.vocabulary import CellStatus, Publish, Severity
 from tocsin.config.values import (
     BaseUrl,
     Body,
+    ChannelName,
     Duration,
     Email,
     Expect,
@@ -20,6 +21,7 @@ from tocsin.config.values import (
     Link,
     Namespace,
     Percentage,
+    Rates,
     RedisUrl,
     RegistryUrl,
     Replicas,
@@ -191,6 +193,21 @@ ChannelsOf: TypeAlias = Annotated[dict[str, InstanceOf[ChannelSettings]], PlainS
 """The settings of channels by name, each of the type that the registry names; they are checked in ``channels``."""
 
 
+class ChannelLimits(Settings):
+    """How often a channel may send; what is left out is what its vendor allows."""
+
+    account: Rates | None = Field(
+        default=None,
+        description="How many messages the account with the provider may send, in place of the usual limit.",
+    )
+    sender: Rates | None = Field(
+        default=None, description="How many may come from one sender: an address, a number, a handle."
+    )
+    destination: Rates | None = Field(
+        default=None, description="How many may go to one destination: an endpoint; of webhooks, a host."
+    )
+
+
 class Delivery(Settings):
     """What is sent when."""
 
@@ -198,6 +215,7 @@ class Delivery(Settings):
         default=True,
         description="Whether those whom the opening of an incident never reached get one note when it is over, or nothing.",
     )
+    limits: dict[ChannelName, ChannelLimits] = Field(default={}, description="How often channels may send, by channel.")
 
 
 class Role(StrEnum):

@@ -11,6 +11,8 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME
+from consumers.delivery.rates import EXPECTED, rates_of
 from producers.sources.registry import KIND_OF_NAME
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -36,6 +38,19 @@ def _check_id(text: str) -> str:
 
 def _check_line(text: str) -> str:
     if not text.strip() or len(text) > 200 or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def _check_channel(name: str) -> str:
+    if name not in CHANNEL_OF_NAME:
+        raise ValueError
+    return name
+
+
+def _check_rates(text: str) -> str:
+    rates_of(text)
+    if not text.strip():
         raise ValueError
     return text
 
@@ -181,6 +196,10 @@ SourceKind: TypeAlias = Annotated[
 Token: TypeAlias = Annotated[
     SecretStr, Expect("a secret of 8 to 256 printable ASCII characters without spaces"), AfterValidator(_check_token)
 ]
+ChannelName: TypeAlias = Annotated[
+    str, Expect("the name of a channel", lambda: CHANNEL_OF_NAME), AfterValidator(_check_channel)
+]
+Rates: TypeAlias = Annotated[str, Expect(EXPECTED), AfterValidator(_check_rates)]
 Duration: TypeAlias = Annotated[
     timedelta, Expect("a duration such as 90s, 5m, 1h30m or 2d, at most 366d"), BeforeValidator(_read_duration)
 ]

@@ -12,6 +12,7 @@ from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
 from consumers.delivery.leases import Membership
 from consumers.delivery.ledger_processor import LEDGER, fresh, queue
+from consumers.delivery.limited import limited
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from schemas.topics import NOTIFICATIONS
@@ -21,9 +22,10 @@ from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.redis_leases import RedisLeases
+from streams.runtime.redis_limits import redis_limits
 from streams.runtime.state_store import StoreUnavailableError
 from tocsin.config import Config
-from tocsin.delivering import DRAIN_SECONDS, keep_running, make_channels
+from tocsin.delivering import DRAIN_SECONDS, keep_running, limiter_of, make_channels
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.probes import probes
 from tocsin.fleet.pulse import Pulse, sample_backlog, sample_publisher
@@ -97,8 +99,12 @@ class DeliveryWorker:
         name = channel.capabilities.name
         membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
         ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store))
+        storage = redis_limits(ground.engine.redis.get_secret_value(), ground.engine.namespace)
+        limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, storage)
         failpoint = failpoints.from_environment(environment)
-        return Sender(channel, ledger, dispatch, ground.clock, failpoint, self._metrics, membership)
+        return Sender(
+            limited(channel, limiter), ledger, dispatch, ground.clock, failpoint, self._metrics, membership, limiter
+        )
 
     def _sample_queue(self) -> None:
         """Have the metrics ask what waits to be sent on this channel, in the whole fleet."""

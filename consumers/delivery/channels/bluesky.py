@@ -20,6 +20,7 @@ from consumers.delivery.classify import LONGEST_WAIT, classify_http
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.accounts import NOT_PUBLIC, handles, is_public, known_handle, masked, server_url
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.graphemes import clusters
 from consumers.delivery.render.posts import post_of
 from consumers.delivery.render.text import utf8_bytes
@@ -87,6 +88,7 @@ class BlueskyChannel:
         idempotent=True,
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
+        limits=Limits(sender="1666/h, 11666/d"),
         threads=True,
     )
 

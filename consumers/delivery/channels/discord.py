@@ -15,6 +15,7 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.hook import CONNECTIONS, HookChannel, HookSettings, Vendor
 from consumers.delivery.net.post import Answer
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.card import Card, card_of
 from consumers.delivery.render.text import cut_to
 from consumers.delivery.render.words import moment
@@ -54,6 +55,7 @@ class DiscordChannel(HookChannel):
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        limits=Limits(account="50/s", destination="5/2s, 30/m"),
     )
 
     async def send(self, message: Message) -> Outcome:

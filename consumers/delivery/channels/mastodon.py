@@ -17,6 +17,7 @@ from consumers.delivery.net.accounts import NOT_PUBLIC, handles, is_public, know
 from consumers.delivery.net.post import Answer
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.posts import mastodon_length, post_of
 from consumers.delivery.render.words import moment
 from consumers.delivery.settings import ChannelSettings, Secret, setting
@@ -66,6 +67,7 @@ class MastodonChannel:
         idempotent=True,
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
+        limits=Limits(sender="300/5m"),
         threads=True,
     )
 

@@ -6,13 +6,21 @@ from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TwilioSettings
 from consumers.delivery.outcome import Rejected, Scope
+from consumers.delivery.rates import Limits
 
 
 class PhoneChannel:
     """The part of a channel that has to do with numbers; ``use`` is a member of ``phones.Use`` by its name."""
 
     def __init__(
-        self, name: str, title: str, use: str, settings: TwilioSettings, context: ChannelContext, timeout: float
+        self,
+        name: str,
+        title: str,
+        use: str,
+        settings: TwilioSettings,
+        context: ChannelContext,
+        timeout: float,
+        limits: Limits,
     ) -> None:
         from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
         from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
@@ -28,6 +36,7 @@ class PhoneChannel:
             idempotent=False,
             confirm_by=ConfirmBy.OPERATOR,
             claim=min(4 * settings.connections, 1000),
+            limits=limits,
         )
 
     def validate(self, address: str) -> str:

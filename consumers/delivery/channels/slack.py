@@ -23,6 +23,7 @@ from consumers.delivery.net.post import TIMEOUT, Answer
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.net.url import checked_base
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.card import Card, card_of, is_over
 from consumers.delivery.render.text import cut_to
 from consumers.delivery.settings import Secret, setting
@@ -120,6 +121,7 @@ class SlackChannel:
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=4 * THREADS,
+        limits=Limits(destination="1/s"),
         threads=True,
     )
 

@@ -12,6 +12,7 @@ from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, TwilioSettings
 from consumers.delivery.outcome import Outcome, Rejected
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.sms import sms_text
 from consumers.delivery.settings import setting
 from schemas.events import Notice
@@ -76,11 +77,20 @@ class SmsSettings(TwilioSettings, frozen=True, kw_only=True, rename={"sender": "
         return {"twilio": proofs} if (proofs := self.proofs()) else {}
 
 
+def _limits(sender: str | None) -> Limits:
+    """Return what Twilio takes of one sender, https://www.twilio.com/docs/api/errors/21611; a service has many senders."""
+    if sender is None:
+        return Limits()
+    if sender.isdecimal():
+        return Limits(sender="100/s")
+    return Limits(sender="1/s") if sender.startswith("+") else Limits()
+
+
 class SmsChannel(PhoneChannel):
     """Text messages."""
 
     def __init__(self, settings: SmsSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        super().__init__("sms", "SMS", "TEXT", settings, context, timeout)
+        super().__init__("sms", "SMS", "TEXT", settings, context, timeout, _limits(settings.sender))
         self._settings = settings
 
     async def send(self, message: Message) -> Outcome:

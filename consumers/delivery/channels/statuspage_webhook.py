@@ -11,6 +11,7 @@ from consumers.delivery.channels.webhook import CONNECTIONS, WebhookChannel, Web
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.rates import Destination, Limits
 from consumers.delivery.render.statuspage import body_of
 from schemas.vocabulary import Kind
 
@@ -33,6 +34,7 @@ class StatuspageWebhookChannel(WebhookChannel):
         idempotent=True,
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
+        limits=Limits(counts_by=Destination.HOST),
     )
 
     def __init__(

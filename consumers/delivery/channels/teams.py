@@ -16,6 +16,7 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.hook import CONNECTIONS, HookChannel, HookSettings, Vendor
 from consumers.delivery.net.post import Answer
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.card import Card, card_of
 from consumers.delivery.render.text import cut_to
 
@@ -57,6 +58,7 @@ class TeamsChannel(HookChannel):
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        limits=Limits(destination="4/s"),
     )
 
     async def send(self, message: Message) -> Outcome:

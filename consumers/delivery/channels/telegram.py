@@ -18,6 +18,7 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.post import TIMEOUT, Answer, Poster, trusting
 from consumers.delivery.net.url import checked_base
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.text import fitted, parts_of
 from consumers.delivery.settings import ChannelSettings, Secret, setting
 from schemas.vocabulary import Kind
@@ -87,6 +88,7 @@ class TelegramChannel:
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        limits=Limits(account="30/s", destination="1/s"),
         threads=True,
     )
 

@@ -12,6 +12,7 @@ from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, Caller, TwilioSettings
 from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.text import Parts, fitted, parts_of
 from consumers.delivery.render.words import one_line, words_of
 from consumers.delivery.settings import setting
@@ -24,6 +25,8 @@ _MARK = re.compile(r"^\s*-\s")
 _NOT_XML = re.compile("[\ufffe\uffff]")
 """What is left of those that XML does not know once control characters and halves of others are gone."""
 _GAP = re.compile(r"\s+([,.;:!?])")
+_LIMITS = Limits(account="1/s")
+"""Calls that an account may begin, unless it has been given more: https://www.twilio.com/docs/voice/api/call-resource."""
 _EVENTS = ["initiated", "completed"]
 """The first proves that Twilio has the call, the second says how it ended."""
 
@@ -51,7 +54,7 @@ class VoiceChannel(PhoneChannel):
     """Calls."""
 
     def __init__(self, settings: VoiceSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout)
+        super().__init__("voice", "Phone call", "VOICE", settings, context, timeout, _LIMITS)
         self._settings = settings
 
     async def send(self, message: Message) -> Outcome:

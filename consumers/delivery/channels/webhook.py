@@ -23,6 +23,7 @@ from consumers.delivery.net.guard import Guard
 from consumers.delivery.net.post import TIMEOUT, Answer, Poster
 from consumers.delivery.net.url import UrlError, checked_url
 from consumers.delivery.outcome import Outcome, Rejected, Scope, Sent
+from consumers.delivery.rates import Destination, Limits
 from consumers.delivery.render.payload import payload_of
 from consumers.delivery.settings import ChannelSettings, setting
 from schemas.vocabulary import Kind
@@ -51,6 +52,7 @@ class WebhookChannel:
         idempotent=True,
         confirm_by=ConfirmBy.CHALLENGE,
         claim=CONNECTIONS,
+        limits=Limits(counts_by=Destination.HOST),
     )
 
     def __init__(

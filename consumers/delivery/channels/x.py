@@ -18,6 +18,7 @@ from consumers.delivery.net.accounts import NOT_PUBLIC, handles, is_public, know
 from consumers.delivery.net.post import Answer
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.rates import Limits
 from consumers.delivery.render.posts import post_of, x_weight
 from consumers.delivery.settings import ChannelSettings, Secret, setting
 
@@ -82,6 +83,7 @@ class XChannel:
         idempotent=True,  # what is in doubt is sent again: if it is there, X refuses it as a duplicate
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
+        limits=Limits(account="10000/d", sender="100/15m, 300/3h"),
         threads=True,
     )
 

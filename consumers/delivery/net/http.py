@@ -1,160 +1,189 @@
-"""The one HTTP transport through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
+"""The one HTTP client through which Tocsin talks to addresses that strangers typed. It decides nothing about answers.
 
 A connection is made to the very address that the guard checked, while TLS (SNI, certificate) and Host keep the name.
-Connections are kept by name, so that one is never reused for another name at the same address.
+Connections are kept by name, so that one is never reused for another name at the same address. HTTP/1.1 only; no
+redirects, no proxies, no cookies, nothing from the environment. Import it where something is sent: aiohttp takes its time.
 """
 
 import asyncio
+import select
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
+from weakref import WeakSet
 
-import anyio
-import httpcore
+import aiohttp
 import httpx
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from yarl import URL
 
 from consumers.delivery.net.guard import Guard
-from consumers.delivery.net.pool import ConnectionPool
 
-_HTTPCORE_ERRORS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-    httpcore.ProxyError,
-)
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connection that is closed when a TLS handshake is cancelled, where httpcore closes it on errors only."""
-
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, timeout)
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            return await self._inner.start_tls(ssl_context, server_hostname, timeout)
-        except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True):
-                await self._inner.aclose()
-            raise
+KEEP_ALIVE = 5.0
+"""Seconds for which an idle connection is kept."""
+_IDLE = 2
+"""How many connections may be open for each that may be in use: beyond that none is kept."""
+CLIENT_ERRORS = (aiohttp.ClientError, OSError)
+"""What a request raises for whatever the network does, a timeout among them."""
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+# aiohttp says Accept and Content-Type by itself where nobody does.
+_UNSAID = ("Accept",)
 
 
-class PinningBackend(httpcore.AsyncNetworkBackend):
-    """Dials the addresses that the guard returns, in their order, until one takes the connection."""
+class Body(aiohttp.BytesPayload):
+    """A request's body that knows whether it began to leave. Its headers leave with it, and not before."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.left = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write it; called by aiohttp once there is a connection."""
+        self.left = True
+        await super().write_with_length(writer, content_length)
+
+
+class _Resolver(AbstractResolver):
+    """Gives names the addresses that the guard returns, all of them checked."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._inner = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            addresses = await self._guard.addresses(host, port)
-        except OSError as error:
-            raise httpcore.ConnectError("the name does not resolve") from error
-        failure: Exception | None = None
-        for address in addresses:
-            try:
-                return _Stream(
-                    await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpcore.ConnectError("no address")
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host, host=str(address), port=port, family=_family(address.version), proto=0, flags=0
+            )
+            for address in await self._guard.addresses(host, port)
+        ]
 
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
+    async def close(self) -> None:
+        """There is nothing to close."""
 
 
-class _Body(httpx.AsyncByteStream):
-    """An answer's body whose errors are httpx's; its end gives the connection back."""
+class _Socket(socket.socket):
+    """A socket that says when it is closed. asyncio closes it; uvloop closes the descriptor and detaches it."""
 
-    def __init__(self, response: httpcore.Response, release: Callable[[], Awaitable[None]]) -> None:
-        self._response = response
-        self._release: Callable[[], Awaitable[None]] | None = release
+    def __init__(self, family: int, kind: int, protocol: int, closed: Callable[["_Socket"], None]) -> None:
+        super().__init__(family, kind, protocol)
+        self._noted = closed
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._response.aiter_stream():
-                yield part
-        except _HTTPCORE_ERRORS as error:
-            raise httpx.ReadError(type(error).__name__) from error
+    def close(self) -> None:
+        super().close()
+        self._noted(self)
 
-    async def aclose(self) -> None:
-        if self._release is None:
-            return
-        release, self._release = self._release, None
-        try:
-            await self._response.aclose()
-        finally:
-            await release()
+    def detach(self) -> int:
+        self._noted(self)
+        return super().detach()
 
 
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """An httpx transport that connects through a ``Guard``. HTTP/1.1 only; no redirects, no proxies, nothing from the environment.
+class _Connector(aiohttp.TCPConnector):
+    """Gives out no connection that the server has closed meanwhile, though the event loop may not have heard of it yet.
 
-    Raises httpx.TransportError for whatever the network does, and RefusedAddressError from the guard.
+    Whoever wrote to it would be in doubt of what certainly did not arrive.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: WeakSet[asyncio.Protocol] = WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            assert connection.protocol is not None
+            assert connection.transport is not None
+            # A new one may have the server's TLS tickets to read; one that was used has nothing to say but its end.
+            if connection.protocol not in self._used:
+                self._used.add(connection.protocol)
+                return connection
+            if not _is_readable(connection.transport.get_extra_info("socket").fileno()):
+                return connection
+            connection.close()
+
+
+class GuardedClient:
+    """Posts over connections that a ``Guard`` let through, at most ``connections`` at once. To be used from one event loop.
+
+    ``context`` is what TLS trusts; None is what the certifi package lists.
     """
 
     def __init__(self, guard: Guard, *, connections: int, context: ssl.SSLContext | None = None) -> None:
-        tls = context or httpx.create_ssl_context(trust_env=False)
-        self._pool = ConnectionPool(PinningBackend(guard), tls, connections)
+        self._guard = guard
+        self._most = connections
+        self._tls = context or httpx.create_ssl_context(trust_env=False)
+        self._open: set[_Socket] = set()
+        self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        raw = httpcore.Request(
-            method=request.method,
-            url=httpcore.URL(
-                scheme=request.url.raw_scheme,
-                host=request.url.raw_host,
-                port=request.url.port,
-                target=request.url.raw_path,
-            ),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        origin = raw.url.origin
-        connection = await self._pool.take(origin)
-        release = partial(self._pool.release, origin, connection)
-        try:
-            response = await connection.handle_async_request(raw)
-        except _HTTPCORE_ERRORS as error:
-            await release()
-            raise httpx.TransportError(type(error).__name__, request=request) from error
-        except BaseException:  # cancelled too: the socket must not outlive the attempt
-            await release()
-            raise
-        return httpx.Response(
-            status_code=response.status,
-            headers=response.headers,
-            stream=_Body(response, release),
-            extensions=response.extensions,
-        )
+    async def post(self, url: httpx.URL, headers: Mapping[str, str], body: Body) -> aiohttp.ClientResponse:
+        """Post once; the answer's head has come, its body has not. It must be closed.
 
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+        Waits for ever: the caller bounds it. Raises aiohttp.ClientError and OSError for whatever the network does, and
+        RefusedAddressError from the guard.
+        """
+        session = self._session or self._begin()
+        if len(self._open) >= _IDLE * self._most:
+            headers = {**headers, "connection": "close"}
+        return await session.post(target(url), data=body, headers=headers, allow_redirects=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    @property
+    def open(self) -> int:
+        """How many connections there are, in use or idle."""
+        return len(self._open)
+
+    def _begin(self) -> aiohttp.ClientSession:
+        connector = _Connector(
+            resolver=_Resolver(self._guard),
+            use_dns_cache=False,  # a name is resolved, and checked, for each connection
+            socket_factory=self._dial,
+            ssl=self._tls,
+            limit=self._most,
+            keepalive_timeout=KEEP_ALIVE,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_UNSAID,
+            timeout=_NO_TIMEOUT,
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self._session
+
+    def _dial(self, info: tuple[Any, ...]) -> socket.socket:
+        """Make the socket for one address, which is checked here whether it was a name's or typed as it is."""
+        family, kind, protocol, _, address = info
+        self._guard.check(ip_address(address[0]), address[1])
+        made = _Socket(family, kind, protocol, self._open.discard)
+        self._open.add(made)
+        return made
+
+
+def target(url: httpx.URL) -> URL:
+    """Return the same URL for aiohttp, of the parts that were checked: no other parser reads it again."""
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    authority = url.netloc.decode("ascii").rpartition("@")[2]
+    return URL.build(scheme=url.scheme, authority=authority, path=path, query_string=query, encoded=True)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _family(version: int) -> socket.AddressFamily:
+    return socket.AF_INET6 if version == 6 else socket.AF_INET

@@ -1,22 +1,24 @@
 """Posts a body once, through the guard, and says what came back. It decides nothing about answers and knows no vendor.
 
-It talks to the transport itself: httpx's client logs every URL whole, and the URLs of webhooks and bots are secrets.
+Neither URLs nor what an error says of them is ever logged: the URLs of webhooks and bots are secrets.
 """
 
 import asyncio
 import ssl
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import closing
 from ipaddress import ip_network
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 import msgspec
 
 from consumers.delivery.net.guard import Guard, RefusedAddressError
-from consumers.delivery.net.http import GuardedTransport
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope
 from schemas.shapes import decoder
+
+if TYPE_CHECKING:
+    from consumers.delivery.net.http import Body
 
 T = TypeVar("T")
 TIMEOUT = 15.0
@@ -46,19 +48,13 @@ class Answer(msgspec.Struct, frozen=True):
             return None
 
 
-class _Attempt:
-    """What is known of one request while it is under way."""
+class _Answered:
+    """What came of an answer so far: nothing, its head, or more."""
 
     def __init__(self) -> None:
-        self.left = False
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.body = b""
-
-    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        """Note (httpcore's trace extension) that the body began to leave: before that no server can act on it."""
-        if event == "http11.send_request_body.started":
-            self.left = True
 
 
 class Poster:
@@ -67,26 +63,30 @@ class Poster:
     def __init__(
         self, guard: Guard, *, connections: int, timeout: float = TIMEOUT, tls: ssl.SSLContext | None = None
     ) -> None:
+        # Who sends nothing, as most commands do, need not wait for aiohttp to be loaded.
+        from consumers.delivery.net.http import CLIENT_ERRORS, Body, GuardedClient  # noqa: PLC0415
+
         self._timeout = timeout
-        self._transport = GuardedTransport(guard, connections=connections, context=tls)
+        self._client = GuardedClient(guard, connections=connections, context=tls)
+        self._body, self._errors = Body, CLIENT_ERRORS
 
     async def post(self, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> Answer | Outcome:
         """Post once; return the answer, or how the attempt ended where none came. Never raises for what the network does.
 
         An answer whose status came and whose rest did not is an answer.
         """
-        attempt = _Attempt()
+        content, came = self._body(body), _Answered()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._exchange(attempt, url, headers, body)
+                await self._exchange(came, url, headers, content)
         except RefusedAddressError as error:
             return Rejected(Scope.RECIPIENT, str(error))
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            if attempt.status is None:
+        except self._errors as error:
+            if came.status is None:
                 what = "no answer" if isinstance(error, TimeoutError) else "the connection broke"
-                return InDoubt(f"{what} after the request had left") if attempt.left else Retry("no connection")
-        assert attempt.status is not None, "an exchange ends with an answer"
-        return Answer(attempt.status, attempt.headers, attempt.body)
+                return InDoubt(f"{what} after the request had left") if content.left else Retry("no connection")
+        assert came.status is not None, "an exchange ends with an answer"
+        return Answer(came.status, came.headers, came.body)
 
     async def post_json(self, url: httpx.URL, document: bytes) -> Answer | Outcome:
         """Post what is JSON already; see ``post``."""
@@ -94,17 +94,15 @@ class Poster:
 
     async def close(self) -> None:
         """Close the idle connections."""
-        await self._transport.aclose()
+        await self._client.close()
 
-    async def _exchange(self, attempt: _Attempt, url: httpx.URL, headers: Mapping[str, str], body: bytes) -> None:
-        extensions = {"trace": attempt.trace, "timeout": httpx.Timeout(self._timeout).as_dict()}
-        request = httpx.Request("POST", url, headers={**_IDENTITY, **headers}, content=body, extensions=extensions)
-        async with aclosing(await self._transport.handle_async_request(request)) as response:
-            attempt.status = response.status_code
-            attempt.headers = {name.lower(): value for name, value in response.headers.items()}
-            async for part in response.aiter_raw():
-                attempt.body += part[: ANSWER_LIMIT - len(attempt.body)]
-                if len(attempt.body) >= ANSWER_LIMIT:
+    async def _exchange(self, came: _Answered, url: httpx.URL, headers: Mapping[str, str], body: "Body") -> None:
+        with closing(await self._client.post(url, {**_IDENTITY, **headers}, body)) as response:
+            came.status = response.status
+            came.headers = {name.lower(): value for name, value in response.headers.items()}
+            async for part in response.content.iter_any():
+                came.body += part[: ANSWER_LIMIT - len(came.body)]
+                if len(came.body) >= ANSWER_LIMIT:
                     return
 
 

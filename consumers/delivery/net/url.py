@@ -1,5 +1,7 @@
 """Which URLs a stranger may give us, as far as that can be told without the network."""
 
+from ipaddress import ip_address
+
 import httpx
 
 from consumers.delivery.net.guard import Guard, RefusedAddressError, literal
@@ -21,7 +23,7 @@ def checked_url(text: str, guard: Guard) -> httpx.URL:
     if len(text) > LENGTH_LIMIT or not text.isprintable() or " " in text or "\\" in text:
         raise UrlError("the URL is too long or has characters that a URL cannot have")
     try:
-        url = httpx.URL(text).copy_with(fragment=None)
+        url = httpx.URL(text.partition("#")[0])
         port = url.port or _DEFAULT_PORTS.get(url.scheme, 0)
     except (httpx.InvalidURL, ValueError):
         raise UrlError("this is not a URL") from None
@@ -52,7 +54,18 @@ def _check_host(host: str, port: int, guard: Guard) -> None:
     try:
         if address is not None:
             guard.check(address, port)
+            if not _is_plain(host):
+                raise UrlError("an address is to be written in its usual form")
         elif not guard.allows_own_networks and port not in _DEFAULT_PORTS.values():
             raise UrlError("only ports 80 and 443 are allowed")
     except RefusedAddressError as error:
         raise UrlError(str(error)) from None
+
+
+def _is_plain(host: str) -> bool:
+    """Whether ``host`` is an address in the form that everybody reads alike: not ``127.1``, nor with a zone."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host

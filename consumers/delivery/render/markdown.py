@@ -1,6 +1,6 @@
 """Turns the body of an update, which is Markdown from a person or a template, into safe HTML and plain text."""
 
-import unicodedata
+import re
 
 import nh3
 from markdown_it import MarkdownIt
@@ -9,6 +9,8 @@ from markdown_it.token import Token
 BODY_LIMIT = 20_000
 """Characters of a body that go into a message; the rest is read on the page."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but for tab and line feed, and halves of characters (Unicode's categories Cc and Cs)."""
 _TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "pre", "strong", "ul",
 }  # fmt: skip
@@ -33,7 +35,7 @@ def text_of(body: str) -> str:
 
 def cut(body: str, limit: int = BODY_LIMIT) -> str:
     """Return at most ``limit`` characters without control characters, cut between words and with an ellipsis."""
-    text = "".join(c for c in body if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"}).strip()
+    text = _CONTROL.sub("", body).strip()
     if len(text) <= limit:
         return text
     kept = text[: max(limit - 1, 0)]

@@ -125,11 +125,13 @@ def subject_url(notice: Notice) -> str:
 
 def one_line(text: str) -> str:
     """Return ``text`` without line breaks, control characters, lone surrogates and text-direction overrides."""
-    return " ".join("".join(c if _harmless(c) else " " for c in text).split())
+    plain = text if text.isprintable() else "".join(c if _harmless(c) else " " for c in text)
+    return " ".join(plain.split())
 
 
 def _harmless(character: str) -> bool:
-    # Cc: control; Cs: half a character; Zl, Zp: line ends in disguise; overrides let a title show as another one.
+    # Cc: control; Cs: half a character; Zl, Zp: line ends in disguise; overrides let a title show as another one. None of
+    # them is printable to Python.
     return unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"} and character not in _OVERRIDES
 
 

@@ -241,6 +241,27 @@ def test_a_provider_may_say_at_once_that_it_took_a_message_and_could_not_deliver
     assert (town.next(), town.queue.claimed(MAIL, 10)) == ([], [])
 
 
+@pytest.mark.parametrize("attempted", [True, False])
+def test_what_was_put_off_before_anything_was_tried_counts_as_no_attempt(town: Town, attempted: bool) -> None:
+    town.plan("u1", ANN)
+    for _ in range(2):
+        town.claim(told("u1", ANN))
+        town.end(told("u1", ANN), State.PLANNED, retry_at=town.now, attempted=attempted)
+        town.end(told("u1", ANN), State.PLANNED, retry_at=town.now, attempted=attempted)  # the log may hold it twice
+    [entry] = town.queue.next(MAIL, town.now, 10)
+    assert (entry.state, entry.attempts) == (State.PLANNED, 2 if attempted else 0)
+    assert (entry.held_until > 0) == (not attempted)
+
+
+def test_up_to_when_it_was_put_off_stays_known_when_it_is_tried_again(town: Town) -> None:
+    town.plan("u1", ANN)
+    for retry_at, attempted in ((5_000, False), (4_000, False), (9_000, True)):
+        town.claim(told("u1", ANN))
+        town.end(told("u1", ANN), State.PLANNED, retry_at=retry_at, attempted=attempted)
+    [entry] = town.queue.next(MAIL, 9_000, 10)
+    assert (entry.held_until, entry.attempts) == (5_000, 1)
+
+
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:
     town.plan("u1", ANN)
     [entry] = town.queue.next(MAIL, town.now, 10)

@@ -68,10 +68,10 @@ class Town:
 
     def end(
         self, notification: str, state: State, *, retry_at: Micros | None = None, worker: str = "worker",
-        receipt: str | None = None,
+        receipt: str | None = None, attempted: bool = True,
     ) -> None:  # fmt: skip
         """Record how an attempt ended."""
-        found = DeliveryResult(notification, state, state.value if receipt is None else receipt, retry_at)
+        found = DeliveryResult(notification, state, state.value if receipt is None else receipt, retry_at, attempted)
         self.happens(DeliveriesRecorded(worker, shard_of(notification[24:]), [found]))
 
     def next(self, limit: int = 100, *, channel: str = MAIL) -> list[str]:

@@ -13,8 +13,11 @@ from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Messag
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
+from consumers.delivery.limited import limited
+from consumers.delivery.limiter import Limiter
 from consumers.delivery.outcome import Outcome, Sent
 from consumers.delivery.queue import Entry
+from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Ledger, Sender
 from schemas.events import (
     AnyEvent,
@@ -108,10 +111,18 @@ class ScriptedChannel:
 class Pipeline:
     """A data folder with the example page, and one sender at a time."""
 
-    def __init__(self, folder: Path, channel: ScriptedChannel | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        channel: ScriptedChannel | None = None,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
         self.now = NOON
         self.channel = channel or ScriptedChannel()
         self.policy = policy or Policy()
+        self.limiter = limiter or Limiter(self.channel.capabilities.name, limits or Limits())
         self._folder = folder
         self._names: dict[str, str] = {}
         self.backend = self._open()
@@ -165,7 +176,8 @@ class Pipeline:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, self.policy)
         folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
         ledger = Ledger(backend.queue, backend.publisher, folded)
-        return Sender(self.channel, ledger, dispatch, backend.clock, failpoint, Metrics())
+        channel = limited(self.channel, self.limiter)
+        return Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:
         """Recover and send until nothing is due at this moment. Raises Crash where a failpoint does."""
@@ -193,6 +205,15 @@ class Pipeline:
         await asyncio.gather(*sending, return_exceptions=True)
         raise Crash
 
+    async def deliver_some(self, count: int) -> None:
+        """Send until ``count`` attempts were made and recorded; what waits for a limit waits on."""
+        sender = self.sender()
+        running = asyncio.create_task(sender.run())
+        while len(self.channel.attempts) < count and not running.done():
+            await asyncio.wait([running], timeout=0.002)
+        sender.stop()
+        await running
+
     def is_busy(self, sender: Sender) -> bool:
         """Whether something is claimed, or due on a channel that does not pause."""
         until = self.now if not sender._breaker.is_open(self.now) else -1
@@ -203,7 +224,7 @@ class Pipeline:
 
     def entries(self) -> list[Entry]:
         """Return the whole ledger in the order of planning."""
-        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq"
+        columns = "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, seq, held_until"
         return [Entry(*row) for row in self.backend.log.query(f"select {columns} from ledger order by seq")]
 
     def states(self) -> list[tuple[str, str]]:

@@ -71,6 +71,13 @@ def test_a_disguised_address_is_refused_before_any_resolving(host: str) -> None:
         checked_url(f"http://{host}/", Guard())
 
 
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "[fe80::1%25eth0]"])
+def test_ones_own_addresses_are_written_in_full(host: str) -> None:
+    guard = Guard([ip_network("127.0.0.0/8"), ip_network("fe80::/10")])
+    with pytest.raises(UrlError, match="usual form"):
+        checked_url(f"http://{host}/", guard)
+
+
 def test_a_name_is_not_taken_for_an_address() -> None:
     assert literal("example.com") is None
     assert literal("1password.com") is None

@@ -1,0 +1,57 @@
+"""A channel whose destinations have a limit: what is over it is not tried, and waits. What is sent is the channel's own affair."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import cast
+
+from consumers.delivery.channel import BatchChannel, Channel, Message
+from consumers.delivery.limiter import Limiter
+from consumers.delivery.outcome import Outcome, Retry
+from streams.runtime.state_store import StoreUnavailableError
+
+UNKNOWN_FOR = timedelta(seconds=2)
+"""The wait where the counts cannot be reached: an open gate would have the provider refuse us."""
+
+
+class LimitedChannel:
+    """Implements ``Channel`` and ``BatchChannel`` around another."""
+
+    def __init__(self, channel: Channel, limiter: Limiter) -> None:
+        self._channel = channel
+        self._limiter = limiter
+        self.capabilities = channel.capabilities
+
+    def validate(self, address: str) -> str:
+        return self._channel.validate(address)
+
+    def mask(self, address: str) -> str:
+        return self._channel.mask(address)
+
+    async def send(self, message: Message) -> Outcome:
+        return self._put_off(message) or await self._channel.send(message)
+
+    async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Send those together whose destinations have room; the others wait, each for its own."""
+        waiting = {message.notification: found for message in messages if (found := self._put_off(message)) is not None}
+        ready = [message for message in messages if message.notification not in waiting]
+        outcomes = iter(await cast(BatchChannel, self._channel).send_all(ready) if ready else ())
+        return [waiting.get(message.notification) or next(outcomes) for message in messages]
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def _put_off(self, message: Message) -> Retry | None:
+        try:
+            wait = self._limiter.wait(message.endpoint.address)
+        except StoreUnavailableError as error:
+            return Retry(str(error), UNKNOWN_FOR, attempted=False)
+        if wait is None:
+            return None
+        return Retry(
+            f"the limit of this destination, {self._limiter.by_destination}, is reached", wait, attempted=False
+        )
+
+
+def limited(channel: Channel, limiter: Limiter) -> Channel:
+    """Return the channel, behind the limit of its destinations if there is one."""
+    return LimitedChannel(channel, limiter) if limiter.limits_destinations else channel
