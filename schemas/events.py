@@ -13,6 +13,7 @@ import msgspec
 from schemas.vocabulary import (
     AlertStatus,
     CellStatus,
+    DigestEvery,
     Impact,
     IncidentStatus,
     Kind,
@@ -416,6 +417,45 @@ class SubscriberPaused(EventData, frozen=True):
     paused: bool
 
 
+class QuietHours(msgspec.Struct, frozen=True, gc=False):
+    """When nothing is to arrive: from ``start`` to ``end``, in minutes after midnight by the clocks of an IANA time zone.
+
+    An ``end`` that is not after ``start`` is that of the next day.
+    """
+
+    start: int
+    end: int
+    zone: str
+
+
+class Digest(msgspec.Struct, frozen=True, gc=False):
+    """One message for all that happened: each hour, or each day ``at`` minutes after midnight by the clocks of a time zone."""
+
+    every: DigestEvery
+    at: int
+    zone: str
+
+
+class Pace(msgspec.Struct, frozen=True, gc=False):
+    """When a subscriber wants to be told, and how often at the most.
+
+    ``minimum_gap`` are the seconds from one message to the next at least, 0 for no such wish. ``critical_gets_through``
+    says that what is critical goes out at once all the same.
+    """
+
+    quiet_hours: QuietHours | None = None
+    digest: Digest | None = None
+    minimum_gap: int = 0
+    critical_gets_through: bool = True
+
+
+class PaceChosen(EventData, frozen=True):
+    """A subscriber chose when to be told, and how often at the most, in place of what they chose before."""
+
+    subscriber: str
+    pace: Pace
+
+
 class SubscriberRemoved(EventData, frozen=True):
     """A subscriber wants no more: ``reason`` is ``unsubscribed``, ``replaced``, ``operator`` or ``erased``."""
 
@@ -564,6 +604,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     ConfirmationRequested,
     SubscriberChanged,
     SubscriberPaused,
+    PaceChosen,
     SubscriberRemoved,
     EndpointSuppressed,
     NoticePublished,

@@ -75,6 +75,13 @@ class Kind(StrEnum):
     CONFIRMATION = "confirmation"
 
 
+class DigestEvery(StrEnum):
+    """How often a subscriber gets one message that sums up what happened."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
 class NotificationState(StrEnum):
     """Where a notification stands; every planned one ends in one of the last six."""
 

@@ -77,6 +77,10 @@ class ApiClient:
         own = {**(headers or {}), **({"Idempotency-Key": key} if key else {})}
         return self._ask("POST", path, json=body, headers=own)
 
+    def put(self, path: str, body: Any) -> Answer:
+        """Put ``body`` as JSON in the place of what is at ``path``."""
+        return self._ask("PUT", path, json=body)
+
     def delete(self, path: str, *, key: str | None = None) -> Answer:
         """Delete what is at ``path``."""
         return self._ask("DELETE", path, headers={"Idempotency-Key": key} if key else {})

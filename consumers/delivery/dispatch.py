@@ -7,14 +7,16 @@ from typing import Protocol, cast
 
 import msgspec
 
+from consumers.delivery import timing
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
 from consumers.delivery.outcome import InDoubt, Outcome, Retry
 from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back
+from consumers.delivery.timing import Hold
+from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, put_off
 from schemas import events as e
-from schemas.events import AnyEvent, Event, Micros, Notice
+from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
 from schemas.shapes import decoder
 from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
@@ -150,6 +152,8 @@ class Dispatch:
         late = _is_over(notice) and self._queue.never_left(entry)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
+        if subscriber.pace is not None and (waits := self._held(entry, notice, subscriber.pace)) is not None:
+            return put_off(waits.reason, waits.until)
         try:
             endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
@@ -170,6 +174,11 @@ class Dispatch:
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=entry.state == NotificationState.IN_DOUBT,
         )
+
+    def _held(self, entry: Entry, notice: Notice, pace: Pace) -> Hold | None:
+        if entry.state == NotificationState.IN_DOUBT:  # it may have arrived: asking again is no second message
+            return None
+        return timing.hold(pace, notice, self._clock())
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
         now = self._clock()

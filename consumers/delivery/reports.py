@@ -124,5 +124,12 @@ class SubscriberReport:
 
     def _row(self, one: Subscriber) -> SubscriberRow:
         return SubscriberRow(
-            one.id, one.channel, self._addresses.masked(one), one.state, one.reason, one.filter, one.created_at
+            one.id,
+            one.channel,
+            self._addresses.masked(one),
+            one.state,
+            one.reason,
+            one.filter,
+            one.created_at,
+            one.pace,
         )

@@ -32,7 +32,15 @@ class SubscriberExport:
         if endpoint is None:
             return None
         return ExportedSubscriber(
-            one.id, one.channel, endpoint.address, endpoint.secret, one.state, one.reason, one.filter, one.created_at
+            one.id,
+            one.channel,
+            endpoint.address,
+            endpoint.secret,
+            one.state,
+            one.reason,
+            one.filter,
+            one.created_at,
+            one.pace,
         )
 
 

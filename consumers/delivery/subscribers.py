@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from consumers.delivery.audience import AudienceIndex
 from schemas import events as e
-from schemas.events import AnyEvent, Filter, Micros, PageDefined
+from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
 from streams.domain.processor import Output, Processor
 from streams.domain.state import MemoryTable, State, TableSpec, memory_state
@@ -21,7 +21,10 @@ _HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
 
 
 class Subscriber(msgspec.Struct, frozen=True):
-    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone."""
+    """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
+
+    ``pace`` is None for who wants to be told at once.
+    """
 
     id: str
     channel: str
@@ -31,6 +34,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     reason: str
     origin: str
     created_at: Micros
+    pace: Pace | None = None
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
@@ -45,11 +49,21 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberPaused(subscriber=key, paused=paused):
             before, after = (ACTIVE, PAUSED) if paused else (PAUSED, ACTIVE)
             _move(state, event, key, out, of=(before,), to={"state": after})
+        case e.PaceChosen(subscriber=key, pace=pace):
+            chosen = None if pace == Pace() else pace
+            _move(state, event, key, out, of=_HERE, to={"pace": chosen})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
             _move(state, event, key, out, of=_HERE, to=gone)
         case e.EndpointSuppressed(subscriber=key, reason=reason):
             _move(state, event, key, out, of=(PENDING, ACTIVE, PAUSED), to={"state": SUPPRESSED, "reason": reason})
+        case _:
+            _of_the_page(state, event, out)
+
+
+def _of_the_page(state: State, event: AnyEvent, out: Output) -> None:
+    """Fold what filters refer to."""
+    match event.data:
         case e.ComponentDefined(component=component, parent=parent):
             state[PARENTS].put(event.page, component, parent or "")
         case e.ComponentRemoved(component=component):
@@ -94,7 +108,8 @@ PROCESSOR = Processor(
     topics=(SUBSCRIPTIONS.name, PAGES.name),
     types=frozenset(
         {
-            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "SubscriberRemoved",
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "PaceChosen",
+            "SubscriberRemoved",
             "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from consumers.web.render.uptime import DayUptime, Uptime
 from consumers.web.sse import Changing
-from schemas.events import Cell, Filter, Micros
+from schemas.events import Cell, Filter, Micros, Pace
 from schemas.vocabulary import Impact, Kind, NotificationState
 from streams.domain.alarms import UnroutedAlarm
 from streams.domain.model import Incident, Maintenance, PageView
@@ -185,6 +185,7 @@ class SubscriberRow:
     reason: str
     filter: Filter
     created_at: Micros
+    pace: Pace | None = None
 
 
 class Subscribers(Protocol):
@@ -209,6 +210,7 @@ class ExportedSubscriber:
     reason: str
     filter: Filter
     created_at: Micros
+    pace: Pace | None = None
 
 
 class Export(Protocol):

@@ -14,8 +14,8 @@ import msgspec
 from producers.commands.addresses import Address, Sealed
 from producers.commands.deps import Standing
 from producers.commands.desk import Desk, unavailable
-from producers.commands.sign_up import added_id, new_secret, unlocked
-from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, SubscriberRemoved
+from producers.commands.sign_up import AT_ONCE, added_id, new_secret, unlocked
+from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive, random_id
 from streams.log.port import LogUnavailableError
 from streams.runtime.signup import departure_id
@@ -29,6 +29,7 @@ class Candidate:
     filter: Filter
     confirmed: bool
     secret: str = field(default="", repr=False)
+    pace: Pace = AT_ONCE
 
 
 class Fate(Enum):
@@ -144,6 +145,8 @@ class BatchSignUps:
                     key, candidate.address.channel, sealed, candidate.filter, candidate.confirmed, "operator"
                 )
                 yield event(added_id(page, key), data)
+                if candidate.pace != AT_ONCE:
+                    yield event(derive("pace", page, key), PaceChosen(key, candidate.pace))
                 for other in settled.replaces:
                     yield event(derive("replace", page, other, key), SubscriberRemoved(other, "replaced"))
 

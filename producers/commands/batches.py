@@ -11,6 +11,7 @@ from starlette.responses import Response
 from producers.commands.addresses import address_of
 from producers.commands.batch_sign_up import BatchSignUps, Candidate, Fate, Settled
 from producers.commands.bodies.answers import BatchDone, refusals
+from producers.commands.bodies.pace import pace_of
 from producers.commands.bodies.subscribers import BatchedSubscriber, SubscriberBatch
 from producers.commands.desk import ByOperator, Desk, json_response
 from producers.commands.json_route import JsonRoute
@@ -73,7 +74,7 @@ class Batches:
             raise invalid("confirmed", "must be true: on this channel nobody can be asked, so you have to vouch")
         if body.secret and address.channel != "webhook":
             raise invalid("secret", "is for webhooks only")
-        return Candidate(address, filter_of(view, body), bool(body.confirmed), body.secret or "")
+        return Candidate(address, filter_of(view, body), bool(body.confirmed), body.secret or "", pace_of(body))
 
 
 def _result(candidate: Candidate, settled: Settled, *, dry_run: bool) -> dict[str, Any]:

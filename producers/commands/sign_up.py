@@ -17,8 +17,8 @@ import msgspec
 from producers.commands.addresses import Address, Sealed
 from producers.commands.deps import Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
-from schemas.events import AnyEvent, Event, EventData, Filter, SubscriberAdded, SubscriberRemoved
-from schemas.ids import derive
+from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
+from schemas.ids import derive, random_id
 from schemas.shapes import decoder
 from streams.keys.vault import ErasedError, Vault
 from streams.log.port import LogUnavailableError
@@ -30,6 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _SECRET_BYTES = 32
+AT_ONCE = Pace()
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Wish:
     filter: Filter
     confirmed: bool
     operator: str | None
+    pace: Pace = AT_ONCE
 
     @property
     def subscriber(self) -> str:
@@ -119,6 +121,15 @@ class SignUps:
         identifier = departure_id(page, subscriber)
         await self._desk.publish([self._event(identifier, page, f"subscriber:{subscriber}", removed)])
 
+    async def choose_pace(self, page: str, subscriber: str, pace: Pace, actor: str) -> None:
+        """Tell a subscriber at another pace from now on. Raises ProblemError 404, and 410 for one that has left."""
+        if not await self._has_key(subscriber):
+            raise not_found("subscriber")
+        gone = await self._desk.standing(page, subscriber) in (Standing.ENDED, Standing.REPLACED)
+        if gone or await self._desk.find(departure_id(page, subscriber)) is not None:
+            raise _gone("This subscription has ended.")
+        await self._desk.publish([self._event(random_id(), page, actor, PaceChosen(subscriber, pace))])
+
     async def erase(self, page: str, subscriber: str, actor: str) -> None:
         """Erase a person: this subscriber and all others of the same address. Raises ProblemError 404."""
         if not await self._has_key(subscriber):
@@ -154,6 +165,9 @@ class SignUps:
             "operator" if wish.operator else "public",
         )
         events = [self._event(added_id(wish.page, wish.subscriber), wish.page, wish.actor, data)]
+        if wish.pace != AT_ONCE:
+            chosen = PaceChosen(subscriber, wish.pace)
+            events.append(self._event(derive("pace", wish.page, subscriber), wish.page, wish.actor, chosen))
         if wish.confirmed:
             events += await self._replacing(wish)
         [(_, duplicate), *_] = await self._desk.publish(events)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from producers.commands.addresses import address_of
 from producers.commands.bodies.answers import Erased, SignedUp, refusals
+from producers.commands.bodies.pace import PaceWish, pace_of, shown
 from producers.commands.bodies.subscribers import NewSubscriber
 from producers.commands.cells import expanded
 from producers.commands.desk import ByOperator, Desk, Key, command_id, json_response
@@ -42,6 +43,12 @@ class Subscribers:
             response_model=SignedUp,
             responses=refusals(400, 401, 403, 404, 413, 415, 422, 429, 503),
         )(self.subscribe)
+        router.put(
+            "/subscribers/{subscriber}/pace",
+            response_model=PaceWish,
+            responses=refusals(400, 401, 403, 404, 410, 413, 415, 503),
+            dependencies=[self._desk.needs(Role.OPERATOR)],
+        )(self.choose_pace)
         router.delete(
             "/subscribers/{subscriber}",
             response_model=Erased,
@@ -73,6 +80,15 @@ class Subscribers:
             document["secret"] = signed_up.secret
         return json_response(document, 201)
 
+    async def choose_pace(self, page: str, subscriber: str, body: PaceWish, operator: ByOperator) -> Response:
+        """Choose when a subscriber is told, and how often at the most, in place of what was chosen before."""
+        self._desk.view(page)
+        if not _ID.fullmatch(subscriber):  # as below
+            raise not_found("subscriber")
+        pace = pace_of(body)
+        await self._sign_ups.choose_pace(page, subscriber, pace, operator.actor)
+        return json_response(shown(pace), 200)
+
     async def erase(self, page: str, subscriber: str, operator: ByOperator) -> Response:
         """Erase a subscriber: the key to its address is destroyed, and with it every copy of the address in the log."""
         self._desk.view(page)
@@ -97,7 +113,7 @@ class Subscribers:
         sender = f"public:{client}" if operator is None else operator.actor
         actor = None if operator is None else operator.actor
         identifier = command_id(request, page, sender, key)
-        return Wish(identifier, key is not None, page, address, wanted, bool(body.confirmed), actor)
+        return Wish(identifier, key is not None, page, address, wanted, bool(body.confirmed), actor, pace_of(body))
 
     def _operator(self, request: Request, body: NewSubscriber) -> Operator | None:
         authorization = request.headers.get("authorization")

@@ -78,6 +78,11 @@ class Desk:
         self._say_if_late(answer)
         return answer
 
+    def put(self, *parts: str, body: Mapping[str, Any]) -> Answer:
+        """Put something in the place of what is there, without those members of ``body`` that are None."""
+        given = {name: value for name, value in body.items() if value is not None}
+        return self.client.put(path_of("pages", self.page, *parts), given)
+
     def delete(self, *parts: str) -> Answer:
         """Remove what lies below the page."""
         answer = self.client.delete(path_of("pages", self.page, *parts), key=self.key)

@@ -9,10 +9,13 @@ from schemas.vocabulary import Impact, Kind
 from tocsin.cli.arguments import read_cells
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
+from tocsin.cli.pace import HoldOption, QuietOption, pace, pace_body
 from tocsin.cli.why import why
+from tocsin.people.pace import words_of
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove subscribers, and say why they are told.")
 app.command("why")(why)
+app.command("pace")(pace)
 
 
 class Topic(StrEnum):
@@ -24,7 +27,7 @@ class Topic(StrEnum):
 
 @app.command("add")
 @posting
-def add(
+def add(  # noqa: PLR0913 -- each is an option of the command
     desk: Desk,
     email: Annotated[str | None, typer.Option("--email", metavar="ADDRESS")] = None,
     webhook: Annotated[str | None, typer.Option("--webhook", metavar="URL")] = None,
@@ -37,7 +40,9 @@ def add(
     ] = None,
     min_impact: Annotated[Impact | None, typer.Option("--min-impact", help="The least that matters.")] = None,
     kind: Annotated[list[Topic] | None, typer.Option("--kind", help="What to hear of; absent: both.")] = None,
+    quiet_hours: QuietOption = None,
     *,
+    hold_critical: HoldOption = False,
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="Active at once, without a mail that asks; needs an operator's token.")
     ] = False,
@@ -57,6 +62,7 @@ def add(
         "min_impact": min_impact.value if min_impact else None,
         "kinds": [one.value for one in kind] if kind else None,
         "confirmed": confirmed or None,
+        **pace_body(quiet_hours, hold_critical=hold_critical),
     })  # fmt: skip
     desk.answer(answer.document, _show_added)
 
@@ -105,8 +111,10 @@ def _show_added(document: Any) -> None:
 
 def _show_list(document: Any) -> None:
     names = ("id", "state", "channel", "address")
-    rows = [[*fields(one, names), *_filter(one.get("filter"))] for one in document["subscribers"]]
-    table((*names, "from impact", "cells"), rows, empty="no subscribers")
+    rows = [
+        [*fields(one, names), *_filter(one.get("filter")), words_of(one.get("pace"))] for one in document["subscribers"]
+    ]
+    table((*names, "from impact", "cells", "told"), rows, empty="no subscribers")
     if document.get("next"):
         print(f"more: --after {document['next']}")
 

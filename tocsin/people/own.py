@@ -1,18 +1,22 @@
 """Our own file of subscribers: what ``tocsin subscriber export`` writes and ``import`` takes. It reads and writes no file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tocsin.people.pace import quiet_of, quiet_text, through_of
 from tocsin.people.person import FileError, LeftOut, Line, Mistake, Person, Reading
 from tocsin.people.places import Places, cell_of
 
-COLUMNS = ("channel", "address", "secret", "state", "cells", "min_impact", "kinds", "id", "created_at")
+COLUMNS = (
+    "channel", "address", "secret", "state", "cells", "min_impact", "kinds", "quiet_hours", "critical_gets_through",
+    "id", "created_at",
+)  # fmt: skip
 _NEEDED = ("channel", "address")
 
 
 def row_of(subscriber: Mapping[str, Any]) -> list[str]:
     """Return the cells of an exported subscriber, in the order of ``COLUMNS``."""
-    wanted = subscriber["filter"]
+    wanted, pace = subscriber["filter"], subscriber.get("pace") or {}
     cells = [
         f"{cell['component']}:{cell['region']}" if cell["region"] else cell["component"]
         for cell in wanted["cells"] or ()
@@ -25,6 +29,8 @@ def row_of(subscriber: Mapping[str, Any]) -> list[str]:
         " ".join(cells),
         wanted["min_impact"],
         " ".join(wanted["kinds"]),
+        quiet_text(pace.get("quiet_hours")),
+        "no" if pace.get("critical_gets_through") is False else "",
         subscriber["id"],
         subscriber["created_at"],
     ]
@@ -47,6 +53,11 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
         if given[name] is None:
             yield Mistake(name, "is missing")
             return
+    try:
+        pace = _pace(given)
+    except _ColumnError as error:
+        yield Mistake(error.column, str(error))
+        return
     match given["state"]:
         case "paused" | "suppressed" | "removed" as state:
             yield LeftOut(f"was {state} there")
@@ -59,6 +70,29 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
                 cells=None if given["cells"] is None else [cell_of(text) for text in given["cells"].split()],
                 min_impact=given["min_impact"],
                 kinds=None if given["kinds"] is None else given["kinds"].split(),
+                pace=pace,
             )
         case _:
             yield Mistake("state", "must be active, paused, pending, suppressed or removed")
+
+
+class _ColumnError(ValueError):
+    """A cell that cannot be read, and its column."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+_PACE: Mapping[str, Callable[[str], Any]] = {"quiet_hours": quiet_of, "critical_gets_through": through_of}
+
+
+def _pace(given: Mapping[str, str | None]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, read_cell in _PACE.items():
+        if (text := given[column]) is not None:
+            try:
+                found[column] = read_cell(text)
+            except ValueError as error:
+                raise _ColumnError(column, str(error)) from None
+    return found

@@ -21,6 +21,7 @@ class Line:
 class Person:
     """Somebody to sign up. ``cells`` are as the API takes them, None for everything.
 
+    ``pace`` holds the API's fields that say when they are told.
     ``agreed`` says that by the file they once confirmed: only then may an operator vouch for them. ``columns`` names the
     columns that the API's fields were read from, where the names differ.
     """
@@ -32,6 +33,7 @@ class Person:
     cells: Sequence[Mapping[str, str]] | None = None
     min_impact: str | None = None
     kinds: Sequence[str] | None = None
+    pace: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, *, confirmed: bool) -> dict[str, Any]:
@@ -43,6 +45,7 @@ class Person:
             "cells": None if self.cells is None else [dict(cell) for cell in self.cells],
             "min_impact": self.min_impact,
             "kinds": None if self.kinds is None else list(self.kinds),
+            **self.pace,
             "confirmed": True if confirmed and self.agreed else None,
         }
         return {name: value for name, value in given.items() if value is not None}

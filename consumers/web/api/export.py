@@ -11,7 +11,7 @@ from starlette.responses import Response
 from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Reading, ask
 from consumers.web.api.shape import Shape, when
-from consumers.web.api.subscribers import FilterShape, filter_shape
+from consumers.web.api.subscribers import FilterShape, PaceShape, filter_shape, pace_shape
 from streams.runtime.access import Role
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class ExportedShape(Shape):
     state: str
     reason: str | None
     filter: FilterShape
+    pace: PaceShape | None
     created_at: datetime
 
 
@@ -67,5 +68,6 @@ def _shape(row: ports.ExportedSubscriber) -> ExportedShape:
         state=row.state,
         reason=row.reason or None,
         filter=filter_shape(row.filter),
+        pace=pace_shape(row.pace),
         created_at=when(row.created_at),
     )

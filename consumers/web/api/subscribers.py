@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask
 from consumers.web.api.shape import Shape, when
-from schemas.events import Cell, Filter
+from schemas.events import Cell, Filter, Pace, QuietHours
 from schemas.vocabulary import Impact, Kind
 from streams.runtime.access import Role
 
@@ -27,6 +28,21 @@ class FilterShape(Shape):
     kinds: list[Kind]
 
 
+class QuietShape(Shape):
+    """Hours in which nothing arrives, by the clocks of a time zone."""
+
+    from_: str = Field(alias="from")
+    to: str
+    zone: str
+
+
+class PaceShape(Shape):
+    """When a subscriber is told, and how often at the most."""
+
+    quiet_hours: QuietShape | None
+    critical_gets_through: bool
+
+
 class SubscriberShape(Shape):
     """A subscriber; the address is masked."""
 
@@ -36,6 +52,7 @@ class SubscriberShape(Shape):
     state: str
     reason: str | None
     filter: FilterShape
+    pace: PaceShape | None
     created_at: datetime
 
 
@@ -69,6 +86,7 @@ def _shape(row: ports.SubscriberRow) -> SubscriberShape:
         state=row.state,
         reason=row.reason or None,
         filter=filter_shape(row.filter),
+        pace=pace_shape(row.pace),
         created_at=when(row.created_at),
     )
 
@@ -77,6 +95,23 @@ def filter_shape(wanted: Filter) -> FilterShape:
     """Return a filter for a shape."""
     cells = None if wanted.cells is None else [choice_shape(cell) for cell in wanted.cells]
     return FilterShape(cells=cells, min_impact=wanted.min_impact, kinds=wanted.kinds)
+
+
+def pace_shape(pace: Pace | None) -> PaceShape | None:
+    """Return a pace for a shape; null for who is told at once."""
+    if pace is None:
+        return None
+    return PaceShape(quiet_hours=_quiet_shape(pace.quiet_hours), critical_gets_through=pace.critical_gets_through)
+
+
+def _quiet_shape(quiet: QuietHours | None) -> QuietShape | None:
+    if quiet is None:
+        return None
+    return QuietShape.model_validate({"from": _clock(quiet.start), "to": _clock(quiet.end), "zone": quiet.zone})
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def choice_shape(cell: Cell) -> CellChoice:

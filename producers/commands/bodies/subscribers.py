@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StrictBool, field_validator
 
 from producers.commands.bodies.fields import MOST_CELLS, Body, CellChoice
+from producers.commands.bodies.pace import PaceWish
 from schemas.vocabulary import Impact, Kind
 
 MOST_SUBSCRIBERS = 1_000
@@ -13,7 +14,7 @@ MOST_SUBSCRIBERS = 1_000
 SECRET_PREFIX = "whsec_"  # noqa: S105 -- how Standard Webhooks begins a secret, none itself
 
 
-class NewSubscriber(Body):
+class NewSubscriber(PaceWish):
     """Subscribe an address: exactly one of ``email``, ``webhook``, and ``channel`` with ``address``."""
 
     model_config = ConfigDict(

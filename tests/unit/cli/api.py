@@ -66,6 +66,9 @@ def serving() -> Iterator[FakeApi]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_PUT(self) -> None:
+            self._answer()
+
         def do_DELETE(self) -> None:
             self._answer()
 

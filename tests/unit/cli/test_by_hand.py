@@ -1,6 +1,7 @@
 """What each command asks of the server, and what it makes of the answer."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -56,6 +57,12 @@ POSTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("subscriber add --on room=#ops=eu --confirmed", "POST", "/subscribers",
         {"channel": "room", "address": "#ops=eu", "confirmed": True},
     ),
+    ("subscriber add --email ada@shop.example --quiet-hours '22:00-07:00 Europe/Berlin' --hold-critical",
+        "POST", "/subscribers", {
+            "email": "ada@shop.example", "critical_gets_through": False,
+            "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"},
+        },
+    ),
     ("subscriber remove s1", "DELETE", "/subscribers/s1", {}),
 ]  # fmt: skip
 
@@ -65,7 +72,7 @@ def test_a_command_asks_for_what_was_said(
     run: Run, api: FakeApi, command: str, method: str, path: str, body: dict[str, Any]
 ) -> None:
     api.will(method, PAGE + path, {"id": "x1", "state": "active"}, 201)
-    result = run(*command.split(), "--idempotency-key", "k1")
+    result = run(*shlex.split(command), "--idempotency-key", "k1")
     assert result.exit_code == 0, result.output
     assert api.last.path == PAGE + path
     assert (api.last.body or {}) == body
@@ -114,10 +121,12 @@ LISTS: list[tuple[str, str, Any, list[str]]] = [
             }},
             {"id": "s2", "state": "pending", "channel": "email", "address": "b***@shop.example", "filter": {
                 "cells": None, "min_impact": "none", "kinds": ["incident", "maintenance"],
+            }, "pace": {
+                "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "critical_gets_through": False,
             }},
         ],
         "next": None,
-    }, ["a***@shop.example", "api:eu", "everything"]),
+    }, ["a***@shop.example", "api:eu", "everything", "at once", "not 22:00-07:00 Europe/Berlin, what is critical too"]),
     ("audience --component api --region eu --impact major", "/audience?component=api&region=eu&impact=major", {
         "count": 2, "by_channel": {"email": 2},
         "sample": [{"subscriber": "s1", "channel": "email", "address": "a***@shop.example"}],
@@ -173,6 +182,25 @@ def test_a_late_verdict_is_said(run: Run, api: FakeApi) -> None:
     result = run("draft", "approve", "d1")
     assert result.exit_code == 0
     assert "not known yet" in result.stderr
+
+
+def test_a_pace_is_put_in_the_place_of_another(run: Run, api: FakeApi) -> None:
+    quiet = {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}
+    for chosen, body, said in (
+        (["--quiet-hours", "22:00-07:00 Europe/Berlin"], {"quiet_hours": quiet}, "not 22:00-07:00 Europe/Berlin"),
+        ([], {}, "at once"),
+    ):
+        api.will("PUT", f"{PAGE}/subscribers/s1/pace", {"quiet_hours": None, "critical_gets_through": True} | body)
+        result = run("subscriber", "pace", "s1", *chosen)
+        assert (result.exit_code, result.stdout) == (0, f"subscriber s1 is told {said}\n"), result.output
+        assert (api.last.method, api.last.body) == ("PUT", body)
+
+
+def test_hours_that_cannot_be_read_name_the_option(run: Run) -> None:
+    for hours in ("22:00", "22:00-07:00", "22:00- Europe/Berlin"):
+        result = run("subscriber", "pace", "s1", "--quiet-hours", hours)
+        assert result.exit_code == 2
+        assert "--quiet-hours" in result.stderr
 
 
 def test_a_webhooks_secret_is_shown(run: Run, api: FakeApi) -> None:

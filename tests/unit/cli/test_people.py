@@ -22,6 +22,9 @@ ANN: dict[str, Any] = {
         "cells": [{"component": "api", "region": "eu"}, {"component": "login", "region": None}], "min_impact": "major",
         "kinds": ["incident"],
     },
+    "pace": {
+        "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "critical_gets_through": False,
+    },
     "created_at": "2026-11-18T14:20:00Z",
 }  # fmt: skip
 TREE = {"components": [{"id": "api", "name": "API", "components": []}]}
@@ -42,17 +45,17 @@ def test_export_writes_every_part_for_its_owner_alone(run: Run, api: FakeApi, fi
     api.will("GET", parts, {"subscribers": [ANN], "next": "s1"})
     phone = ANN | {"id": "s2", "channel": "sms", "address": "+4930901820", "state": "pending"}
     hook = ANN | {"id": "s3", "channel": "webhook", "address": "https://a.example/", "secret": "whsec_QUJD"}
-    everything = ANN["filter"] | {"cells": None}
-    api.will("GET", f"{parts}&after=s1", {"subscribers": [phone, hook | {"filter": everything}], "next": None})
+    everything = {"filter": ANN["filter"] | {"cells": None}, "pace": None}
+    api.will("GET", f"{parts}&after=s1", {"subscribers": [phone, hook | everything], "next": None})
     file.write_text("what was there before")
     result = run("subscriber", "export", str(file))
     assert (result.exit_code, result.stdout) == (0, f"exported 3 subscribers to {file}\n"), result.output
-    common = "2026-11-18T14:20:00Z"
+    common, night = "2026-11-18T14:20:00Z", "22:00-07:00 Europe/Berlin,no"
     assert file.read_text().splitlines() == [
-        "channel,address,secret,state,cells,min_impact,kinds,id,created_at",
-        f"email,ann@shop.example,,active,api:eu login,major,incident,s1,{common}",
-        f"sms,'+4930901820,,pending,api:eu login,major,incident,s2,{common}",
-        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,s3,{common}",
+        "channel,address,secret,state,cells,min_impact,kinds,quiet_hours,critical_gets_through,id,created_at",
+        f"email,ann@shop.example,,active,api:eu login,major,incident,{night},s1,{common}",
+        f"sms,'+4930901820,,pending,api:eu login,major,incident,{night},s2,{common}",
+        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,,,s3,{common}",
     ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
@@ -68,10 +71,10 @@ def test_an_export_that_breaks_off_leaves_what_was_there(run: Run, api: FakeApi,
 
 def test_import_sends_what_the_lines_say(run: Run, api: FakeApi, file: Path) -> None:
     file.write_text(
-        "\ufeffchannel,address,state,cells,min_impact,kinds\n"
-        "email,ann@shop.example,active,api:eu login,major,incident maintenance\n"
-        "email,ben@shop.example,pending,,,\n"
-        "email,cat@shop.example,suppressed,,,\n",
+        "\ufeffchannel,address,state,cells,min_impact,kinds,quiet_hours,critical_gets_through\n"
+        "email,ann@shop.example,active,api:eu login,major,incident maintenance,22:00-07:00 Europe/Berlin,no\n"
+        "email,ben@shop.example,pending,,,,,\n"
+        "email,cat@shop.example,suppressed,,,,,\n",
         "utf-8",
     )
     api.will("POST", BATCH, {"results": [ADDED, ADDED | {"state": "pending"}]})
@@ -82,6 +85,7 @@ def test_import_sends_what_the_lines_say(run: Run, api: FakeApi, file: Path) -> 
             {
                 "channel": "email", "address": "ann@shop.example", "confirmed": True, "min_impact": "major",
                 "cells": [{"component": "api", "region": "eu"}, {"component": "login"}], "kinds": ["incident", "maintenance"],
+                "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "critical_gets_through": False,
             },
             {"channel": "email", "address": "ben@shop.example"},
         ],
@@ -114,6 +118,21 @@ def test_each_line_that_fails_is_named_and_no_address_is(run: Run, api: FakeApi,
     ]  # fmt: skip
     assert result.stdout.splitlines()[0] == "added 1 of 5 lines; 0 were known, 4 are refused"
     assert "@" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("hours", "through", "said"),
+    [
+        ("22:00 Europe/Berlin", "", "quiet_hours: must be as 22:00-07:00 Europe/Berlin"),
+        ("", "maybe", "critical_gets_through: must be yes or no"),
+    ],
+)
+def test_a_time_that_cannot_be_read_names_its_column(
+    run: Run, api: FakeApi, file: Path, hours: str, through: str, said: str
+) -> None:
+    file.write_text(f"channel,address,quiet_hours,critical_gets_through\nemail,a@b.example,{hours},{through}\n")
+    result = run("subscriber", "import", str(file))
+    assert (result.exit_code, result.stderr.splitlines()) == (1, [f"tocsin: line 2: {said}"])
 
 
 def test_known_and_gone_are_counted(run: Run, api: FakeApi, file: Path) -> None:

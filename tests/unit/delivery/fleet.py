@@ -18,7 +18,7 @@ from consumers.delivery.queue import Entry
 from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.subscribers import ACTIVE, Subscriber
 from consumers.delivery.verdicts import Conclusion
-from schemas.events import AnyEvent, DeliveriesRecorded, Event, EventData, NoticePublished, NotificationsPlanned
+from schemas.events import AnyEvent, DeliveriesRecorded, Event, EventData, NoticePublished, NotificationsPlanned, Pace
 from schemas.ids import random_id
 from schemas.topics import NOTIFICATIONS, shard_of
 from schemas.vocabulary import IncidentStatus, Kind, NotificationState
@@ -145,14 +145,14 @@ class Fleet:
 
     # --- what happens ---
 
-    def subscribe(self, count: int) -> None:
+    def subscribe(self, count: int, pace: Pace | None = None) -> None:
         """Add subscribers to everything."""
         for _ in range(count):
             key = random_id()
             self._vault.create(key)
             sealed = self._vault.seal(key, msgspec.json.encode(Endpoint(f"{key}@example.com")))
             name = self.channel.capabilities.name
-            self._subscribers[key] = Subscriber(key, name, sealed, EVERYTHING, ACTIVE, "", "test", self.now)
+            self._subscribers[key] = Subscriber(key, name, sealed, EVERYTHING, ACTIVE, "", "test", self.now, pace)
             self.people.append(key)
 
     def tell(self, status: IncidentStatus = OPENING, subject: str = "outage") -> None:

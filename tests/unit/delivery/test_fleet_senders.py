@@ -9,9 +9,10 @@ import pytest
 from consumers.delivery.channel import Message
 from consumers.delivery.leases import LEASE
 from consumers.delivery.switched_off import REASON, SwitchedOff
+from schemas.events import Pace, QuietHours
 from schemas.vocabulary import IncidentStatus, NotificationState
 from tests.unit.delivery.fleet import Fleet, quiet
-from tests.unit.delivery.pipeline import ScriptedChannel
+from tests.unit.delivery.pipeline import SECOND, ScriptedChannel
 
 LONG = 3 * round(LEASE.total_seconds())
 """Seconds after which whoever was not heard of is certainly given up."""
@@ -204,3 +205,28 @@ async def test_a_channel_that_is_switched_off_ends_what_waits_for_it(mail: Fleet
     await mail.until(mail.ended)
     assert {(item.state.value, item.reason) for item in mail.items()} == {("suppressed", REASON)}
     assert not mail.attempts()
+
+
+async def test_what_is_to_wait_is_put_off_by_whoever_holds_it_and_is_no_attempt(mail: Fleet) -> None:
+    an_hour = Pace(
+        QuietHours(13 * 60, 13 * 60 + 30, "Europe/Berlin"), critical_gets_through=False
+    )  # 12:00 to 12:30 UTC
+    mail.subscribe(5, an_hour)
+    mail.subscribe(5)
+    for _ in range(2):
+        await mail.worker()
+    mail.tell()
+    await mail.until(
+        lambda: (
+            [item.state for item in mail.items()].count(NotificationState.SENT) == 5
+            and not any(item.turn is not None or item.state is NotificationState.CLAIMED for item in mail.items())
+        )
+    )
+    held = [item for item in mail.items() if item.state is NotificationState.PLANNED]
+    assert [(item.attempts, item.reason) for item in held] == [(0, "quiet hours until 13:30 Europe/Berlin")] * 5
+    assert {item.due for item in held} == {mail.now + 1_800 * SECOND}
+    mail.now += 1_800 * SECOND
+    for worker in mail.workers:
+        worker.membership.renew()
+    await mail.until(mail.ended)
+    assert (len(mail.attempts()), mail.states()) == (10, {"sent"})
