@@ -119,6 +119,7 @@ PROCESSOR = Processor(
         TableSpec(SETTINGS, PageDefined),
     ),
     step=step,
+    leisurely=True,
 )  # fmt: skip
 _OF_SUBSCRIBERS = (
     e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberPaused, e.SubscriberRemoved,
