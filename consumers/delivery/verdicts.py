@@ -89,9 +89,10 @@ def given_up(entry: Entry, reason: str) -> Conclusion:
     return after_doubt(failed) if entry.state == NotificationState.IN_DOUBT else failed
 
 
-def given_back(reason: str, now: Micros) -> Conclusion:
-    """Conclude for what was claimed and certainly not sent: it waits again."""
-    return put_off(reason, now)
+def given_back(reason: str, now: Micros, claimed: Entry | None = None) -> Conclusion:
+    """Conclude for what was claimed and certainly not sent: it waits again, in doubt if it was so when it was ``claimed``."""
+    waits = put_off(reason, now)
+    return after_doubt(waits) if claimed is not None and claimed.state == NotificationState.IN_DOUBT else waits
 
 
 def put_off(reason: str, until: Micros) -> Conclusion:
