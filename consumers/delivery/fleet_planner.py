@@ -144,7 +144,7 @@ def planner(audience: Audience, recollection: Recollection) -> Processor:
 
 
 def asker(audience: Audience) -> Processor:
-    """Return the processor that asks new subscribers to confirm: they lie under keys of their own, so does it."""
+    """Return the processor that asks new subscribers to confirm, and mails others their link: each lies under its own key."""
 
     def step(state: State, event: AnyEvent, out: Output) -> None:
         assert not state, "it remembers nothing"
@@ -154,11 +154,21 @@ def asker(audience: Audience) -> Processor:
                     asked = plans.confirmation(book, event, added)
                 for data in asked:
                     out.emit(data, event.occurred_at)
+            case e.ConfirmationRequested() as requested:
+                with audience.still() as book:
+                    mailed = plans.link_mail(book, event, requested)
+                for data in mailed:
+                    out.emit(data, event.occurred_at)
             case _:
                 out.ignore("nothing to ask")
 
     return Processor(
-        "asker", (SUBSCRIPTIONS.name,), frozenset({"SubscriberAdded"}), (), step, begins=audience.catch_up_wholly
+        "asker",
+        (SUBSCRIPTIONS.name,),
+        frozenset({"SubscriberAdded", "ConfirmationRequested"}),
+        (),
+        step,
+        begins=audience.catch_up_wholly,
     )
 
 

@@ -12,8 +12,8 @@ from pyroaring import BitMap
 from schemas.events import Cell, Filter
 from schemas.vocabulary import Impact, Kind
 
-PENDING, ACTIVE, REMOVED, SUPPRESSED = "pending", "active", "removed", "suppressed"
-STATES = ("", PENDING, ACTIVE, REMOVED, SUPPRESSED)
+PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED = "pending", "active", "paused", "removed", "suppressed"
+STATES = ("", PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED)
 """The states by their codes; a subscriber without one was numbered and is not there."""
 _ABSENT, _ACTIVE = STATES.index(""), STATES.index(ACTIVE)
 KINDS, IMPACTS = tuple(Kind), tuple(Impact)

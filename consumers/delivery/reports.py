@@ -126,6 +126,11 @@ class SubscriberReport:
         more = listed[limit - 1].id if len(listed) > limit else None
         return [self._row(one) for one in listed[:limit]], more
 
+    def one(self, page: str, subscriber: str) -> SubscriberRow | None:
+        """Return one subscriber, None for an unknown one."""
+        found = self._subscribers.subscriber(page, subscriber)
+        return None if found is None else self._row(found)
+
     def _row(self, one: Subscriber) -> SubscriberRow:
         return SubscriberRow(
             one.id,

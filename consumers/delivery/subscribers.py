@@ -13,10 +13,12 @@ from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 
 SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
-PENDING, ACTIVE = page_index.PENDING, page_index.ACTIVE
+PENDING, ACTIVE, PAUSED = page_index.PENDING, page_index.ACTIVE, page_index.PAUSED
 REMOVED, SUPPRESSED = page_index.REMOVED, page_index.SUPPRESSED
+_HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
 OF_SUBSCRIBERS = (
-    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberRemoved, e.EndpointSuppressed,
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberPaused,
+    e.SubscriberRemoved, e.EndpointSuppressed,
 )  # fmt: skip
 """The events that change one subscriber, whom they name."""
 
@@ -46,15 +48,25 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberConfirmed(subscriber=key):
             _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
         case e.SubscriberChanged(subscriber=key, filter=wanted):
-            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"filter": wanted})
+            _move(state, event, key, out, of=_HERE, to={"filter": wanted})
+        case e.SubscriberPaused(subscriber=key, paused=paused):
+            before, after = (ACTIVE, PAUSED) if paused else (PAUSED, ACTIVE)
+            _move(state, event, key, out, of=(before,), to={"state": after})
         case e.PaceChosen(subscriber=key, pace=pace):
             chosen = None if pace == Pace() else pace
-            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to={"pace": chosen})
+            _move(state, event, key, out, of=_HERE, to={"pace": chosen})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
-            _move(state, event, key, out, of=(PENDING, ACTIVE, SUPPRESSED), to=gone)
+            _move(state, event, key, out, of=_HERE, to=gone)
         case e.EndpointSuppressed(subscriber=key, reason=reason):
-            _move(state, event, key, out, of=(PENDING, ACTIVE), to={"state": SUPPRESSED, "reason": reason})
+            _move(state, event, key, out, of=(PENDING, ACTIVE, PAUSED), to={"state": SUPPRESSED, "reason": reason})
+        case _:
+            _of_the_page(state, event, out)
+
+
+def _of_the_page(state: State, event: AnyEvent, out: Output) -> None:
+    """Fold what filters refer to."""
+    match event.data:
         case e.ComponentDefined(component=component, parent=parent):
             state[PARENTS].put(event.page, component, parent or "")
         case e.ComponentRemoved(component=component):
@@ -104,7 +116,8 @@ PROCESSOR = Processor(
     topics=(SUBSCRIPTIONS.name, PAGES.name),
     types=frozenset(
         {
-            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "PaceChosen", "SubscriberRemoved",
+            "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "PaceChosen",
+            "SubscriberRemoved",
             "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),

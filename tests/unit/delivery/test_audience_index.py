@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from consumers.delivery.audience import Question, Reached, decide
 from consumers.delivery.audience_index import AudienceIndex
-from consumers.delivery.page_index import ACTIVE, PENDING, REMOVED, SUPPRESSED
+from consumers.delivery.page_index import ACTIVE, PAUSED, PENDING, REMOVED, SUPPRESSED
 from schemas.events import Cell, Filter
 from schemas.vocabulary import Impact, Kind
 
@@ -18,7 +18,7 @@ impacts = st.sampled_from(Impact)
 kinds = st.sampled_from([Kind.INCIDENT, Kind.MAINTENANCE, Kind.REMINDER])
 cells = st.builds(Cell, st.sampled_from(["api", "web", "login", "platform"]), REGIONS)
 filters = st.builds(Filter, st.none() | st.lists(cells, min_size=1, max_size=3), impacts, st.lists(kinds, unique=True))
-states = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, PENDING, SUPPRESSED, REMOVED])
+states = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, PENDING, PAUSED, SUPPRESSED, REMOVED])
 choices = st.lists(st.tuples(st.sampled_from(list(CHANNEL_OF)), states, filters), max_size=12)
 reached = st.builds(
     lambda component, region, impact: Reached([component, *filter(None, [GROUP_OF[component]])], region, impact),

@@ -27,6 +27,7 @@ from schemas.events import (
     SubscriberAdded,
     SubscriberChanged,
     SubscriberConfirmed,
+    SubscriberPaused,
     SubscriberRemoved,
 )
 from schemas.vocabulary import Impact, Kind
@@ -46,6 +47,7 @@ facts = st.one_of(
     st.builds(SubscriberAdded, people, st.just("email"), st.just(b"sealed"), filters, st.booleans(), st.just("test")),
     st.builds(SubscriberConfirmed, people),
     st.builds(SubscriberChanged, people, filters),
+    st.builds(SubscriberPaused, people, st.booleans()),
     st.builds(PaceChosen, people, st.just(Pace())),
     st.builds(SubscriberRemoved, people, st.just("unsubscribed")),
     st.builds(EndpointSuppressed, people, st.just("no such mailbox")),
