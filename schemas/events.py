@@ -545,6 +545,17 @@ class DeliveriesRecorded(EventData, frozen=True):
     results: list[DeliveryResult]
 
 
+class NotificationsRedriven(EventData, frozen=True):
+    """An operator has failed notifications sent after all (at most 1,000), in one shard.
+
+    With ``even_in_doubt`` those in doubt are sent again too: some may come twice.
+    """
+
+    shard: int
+    notifications: list[str]
+    even_in_doubt: bool = False
+
+
 # --- tocsin.deadletters, by source -----------------------------------------------------------------
 
 
@@ -603,6 +614,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     NotificationsPlanned,
     NotificationsClaimed,
     DeliveriesRecorded,
+    NotificationsRedriven,
     DeadLettered,
 )
 EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind in EVENT_TYPES}

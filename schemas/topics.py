@@ -49,7 +49,9 @@ SUBSCRIPTIONS = Topic(
     ),
 )  # fmt: skip
 NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePublished, e.NotificationsPlanned))
-DELIVERIES = Topic("tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded))
+DELIVERIES = Topic(
+    "tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded, e.NotificationsRedriven)
+)
 DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered,), retention_days=30)
 
 TOPICS: tuple[Topic, ...] = (ALERTS, PAGES, SUBSCRIPTIONS, NOTIFICATIONS, DELIVERIES, DEADLETTERS)
@@ -105,7 +107,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return NOTIFICATIONS.name, f"{page}/{notice.subject_id}"
         case e.NotificationsPlanned():
             return NOTIFICATIONS.name, f"{page}/{data.shard}"
-        case e.NotificationsClaimed() | e.DeliveriesRecorded():
+        case e.NotificationsClaimed() | e.DeliveriesRecorded() | e.NotificationsRedriven():
             return DELIVERIES.name, f"{page}/{data.shard}"
         case e.DeadLettered():
             return DEADLETTERS.name, f"{page}/{data.source}"

@@ -185,6 +185,7 @@ class Server:
             links=self._links,
             clock=backend.clock,
             find=self._find,
+            notifications=backend.queue,
             doors=doors_of(self._channels),
         )
 

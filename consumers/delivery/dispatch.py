@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Protocol, cast
 
@@ -9,11 +10,20 @@ import msgspec
 
 from consumers.delivery import timing
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
-from consumers.delivery.outcome import InDoubt, Outcome, Retry
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
 from consumers.delivery.queue import DeliveryQueue, Entry
+from consumers.delivery.reconcile import found
 from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
 from consumers.delivery.timing import Hold
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, put_off
+from consumers.delivery.verdicts import (
+    Conclusion,
+    after_doubt,
+    conclude,
+    counted_from,
+    given_back,
+    put_off,
+    still_unknown,
+)
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
@@ -74,8 +84,8 @@ class Dispatch:
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
-        asked right before the first byte.
+        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
+        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
         prepared = [self._prepared(channel, entry, random) for entry in entries]
         ready = [
@@ -83,13 +93,21 @@ class Dispatch:
             for entry, one in zip(entries, prepared, strict=True)
             if isinstance(one, Message) and may_send(entry)
         ]
+        asks = channel.capabilities.asks
+        doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
+        ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
         outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
+        findings = await found(channel, [message for _, message in doubted])
+        asked = {
+            entry.notification: self._asked(channel, entry, message, finding, random, refusals)
+            for (entry, message), finding in zip(doubted, findings, strict=True)
+        }
         ended = {
             entry.notification: self._ended(channel, entry, message, outcome, random, refusals)
             for (entry, message), outcome in zip(ready, outcomes, strict=True)
         }
         return [
-            self._concluded(entry, one, ended.get(entry.notification))
+            asked.get(entry.notification) or self._concluded(entry, one, ended.get(entry.notification))
             for entry, one in zip(entries, prepared, strict=True)
         ]
 
@@ -118,6 +136,21 @@ class Dispatch:
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
         return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
 
+    def _asked(
+        self, channel: Channel, entry: Entry, message: Message, finding: Finding, random: Random, refusals: int
+    ) -> Conclusion:
+        """Conclude from what the provider says that it has: unlike a second attempt, that ends a doubt either way."""
+        if not isinstance(finding, Unknown):
+            return self._ended(channel, entry, message, finding, random, refusals)
+        return still_unknown(
+            finding,
+            entry.reason,
+            asked_after=channel.capabilities.asked_after or timedelta(0),
+            planned_at=message.notice.published_at,
+            now=self._clock(),
+            random=random,
+        )
+
     def _conclude(
         self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
     ) -> Conclusion:
@@ -129,6 +162,7 @@ class Dispatch:
             asks_again=channel.capabilities.idempotent,
             random=random,
             refusals=refusals,
+            asked_after=channel.capabilities.asked_after,
         )
 
     async def _attempt(self, channel: Channel, messages: Sequence[Message]) -> Sequence[Outcome]:

@@ -91,15 +91,24 @@ class DeliveryReport:
         entries, more = self._queue.of_subject(page, subject, after, limit)
         return [self._delivery(entry) for entry in entries], more
 
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[Sequence[Delivery], str | None]:
+        """Return the page's failed notifications, or those in doubt; cursors as in ``list``."""
+        entries, more = self._queue.in_state(page, state, after, limit)
+        return [self._delivery(entry) for entry in entries], more
+
     def _delivery(self, entry: Entry) -> Delivery:
         return Delivery(
             notification=entry.notification,
+            subject=entry.subject,
             subscriber=entry.subscriber,
             channel=entry.channel,
             address=self._addresses.masked(self._subscribers.subscriber(entry.page, entry.subscriber)),
             state=NotificationState(entry.state),
             at=entry.at,
             reason=entry.reason,
+            attempts=entry.attempts,
         )
 
 

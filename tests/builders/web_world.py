@@ -78,7 +78,18 @@ class DeliveriesInMemory:
         self, page: str, subject: str, after: str | None, limit: int
     ) -> tuple[Sequence[ports.Delivery], str | None]:
         rows = [
-            ports.Delivery(f"n{rank}", "anna", "email", "a***@example.com", NotificationState.SENT, NOW + rank, "")
+            ports.Delivery(
+                f"n{rank}", subject, "anna", "email", "a***@example.com", NotificationState.SENT, NOW + rank, "", 1
+            )
+            for rank in range(3)
+        ]
+        return rows_behind(rows, after, limit)
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[Sequence[ports.Delivery], str | None]:
+        rows = [
+            ports.Delivery(f"f{rank}", "outage", "anna", "email", "a***@example.com", state, NOW + rank, "550", 2)
             for rank in range(3)
         ]
         return rows_behind(rows, after, limit)

@@ -71,6 +71,7 @@ class WayIn:
             links=links,
             clock=ground.clock,
             find=self._find,
+            notifications=FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name)),
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,

@@ -136,6 +136,20 @@ class BatchDone(Answer):
     results: list[BatchResult]
 
 
+class Left(Answer):
+    """A notification that is left as it is, and why."""
+
+    notification: str
+    reason: str
+
+
+class Redriven(Answer):
+    """What is sent after all, in its turn, and what is not."""
+
+    redriven: list[str]
+    refused: list[Left]
+
+
 class Erased(Answer):
     """A subscriber whose address can no longer be read by anybody."""
 
