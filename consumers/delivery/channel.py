@@ -27,7 +27,8 @@ class Message(msgspec.Struct, frozen=True):
     """One notice for one endpoint, with the links that are made for this subscriber alone.
 
     ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes.
-    A confirmation without a ``confirm_url`` tells a known address that it is subscribed already. ``over`` says that the
+    A confirmation without a ``confirm_url`` brings the ``manage_url`` that its subscriber asked for; a notice has one,
+    too, where the subscriber may choose what they hear of. ``over`` says that the
     opening was never sent to this endpoint: one note tells that it happened and is over. ``drill`` marks a rehearsal.
     ``earlier`` are the receipts (``Sent.receipt``) of what was sent to this endpoint about the same subject before,
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
@@ -40,6 +41,7 @@ class Message(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     unsubscribe_url: str
     confirm_url: str = ""
+    manage_url: str = ""
     token: str = ""
     over: bool = False
     drill: bool = False

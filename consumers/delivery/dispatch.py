@@ -11,9 +11,10 @@ import msgspec
 from consumers.delivery import timing
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
+from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.reconcile import found
-from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
+from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
 from consumers.delivery.timing import Hold
 from consumers.delivery.verdicts import (
     Conclusion,
@@ -191,15 +192,18 @@ class Dispatch:
             endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
+        asks = _asks(notice)
         return Message(
             notification=entry.notification,
             notice=notice,
             endpoint=endpoint,
             unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
-            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if notice.kind is Kind.CONFIRMATION else "",
-            token=derive("challenge", entry.notification, self._links.secret)
-            if notice.kind is Kind.CONFIRMATION
-            else "",
+            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks else "",
+            # Whom the configuration names is no subscriber who chooses.
+            manage_url=""
+            if asks or notice.kind is Kind.REMINDER
+            else self._links.manage_url(entry.page, subscriber.id),
+            token=derive("challenge", entry.notification, self._links.secret) if asks else "",
             over=late,
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=entry.state == NotificationState.IN_DOUBT,
@@ -216,18 +220,23 @@ class Dispatch:
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
-        if sent and notice.kind is Kind.CONFIRMATION and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
+        if sent and _asks(notice) and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
             return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
         return ()
 
 
 def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
-    if notice.kind is Kind.CONFIRMATION:
+    if _asks(notice):
         return "" if subscriber.state == PENDING else f"the subscriber is {subscriber.state} already"
-    if subscriber.state == ACTIVE:
+    if subscriber.state == ACTIVE or (subscriber.state == PAUSED and notice.kind is Kind.CONFIRMATION):
         return ""
     return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")
+
+
+def _asks(notice: Notice) -> bool:
+    """Whether a notice asks for a confirmation; one that was asked for by its subscriber brings their link."""
+    return notice.kind is Kind.CONFIRMATION and notice.status == ASKED
 
 
 def _is_over(notice: Notice) -> bool:
