@@ -5,6 +5,7 @@ It wires what both engines have in common and opens nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from consumers.delivery.channel import Channel, ConfirmBy
 from consumers.delivery.history import History
@@ -12,6 +13,7 @@ from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
 from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscriber_export import SubscriberExport
+from consumers.delivery.subscribers import Subscriber
 from consumers.delivery.why import WhyReport
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
@@ -23,7 +25,7 @@ from consumers.web.public import recipes
 from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
-from producers.commands.deps import Door
+from producers.commands.deps import Door, Suppressed, SuppressionOf
 from producers.receipts.deps import Listening
 from producers.receipts.receipt import Opening
 from producers.receipts.registry import RECEIPT_KIND_OF_NAME
@@ -88,6 +90,23 @@ def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
         name: Door(channel.validate, by_operator=channel.capabilities.confirm_by is ConfirmBy.OPERATOR)
         for name, channel in channels.items()
     }
+
+
+class Known(Protocol):
+    """Looks subscribers up as folded so far."""
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber, None where there is none."""
+
+
+def suppression_of(subscribers: Known) -> SuppressionOf:
+    """Return what answers how a subscription stands."""
+
+    def suppression(page: str, subscriber: str) -> Suppressed | None:
+        known = subscribers.subscriber(page, subscriber)
+        return None if known is None else Suppressed(known.state, known.suppression)
+
+    return suppression
 
 
 def web_of(

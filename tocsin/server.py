@@ -45,7 +45,7 @@ from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels
-from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, suppression_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application, problem_of
 from tocsin.listening import StartError, bind, web_server
@@ -186,6 +186,7 @@ class Server:
             clock=backend.clock,
             find=self._find,
             notifications=backend.queue,
+            suppression=suppression_of(backend.subscribers),
             doors=doors_of(self._channels),
         )
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from producers.commands.limits import SignUpLimits
 from schemas.events import AnyEvent
+from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
@@ -30,6 +31,17 @@ class Standing(StrEnum):
 
 StandingOf: TypeAlias = Callable[[str, str], Standing | None]
 """Page and subscriber to what the fold knows, None where it knows nothing; may block, and lag behind the log."""
+
+
+class Suppressed(NamedTuple):
+    """How a subscription stands; ``suppression`` is why, where it is suppressed."""
+
+    state: str
+    suppression: Suppression | None
+
+
+SuppressionOf: TypeAlias = Callable[[str, str], Suppressed | None]
+"""Page and subscriber to how it stands, None for an unknown one; may block, and lag behind the log."""
 
 
 def unsettled(_page: str, _subscriber: str) -> Standing | None:
@@ -64,6 +76,7 @@ class CommandDeps:
     clock: Clock
     find: Find
     notifications: Notifications
+    suppression: SuppressionOf
     limits: SignUpLimits = field(default_factory=SignUpLimits)
     standing: StandingOf = unsettled
     doors: Mapping[str, Door] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from streams.runtime.redis_memory import RedisMemory
 from streams.runtime.remembering import RememberingPublisher
 from streams.runtime.secrets import SourceTokens
 from streams.runtime.state_store import StoreUnavailableError
+from tocsin.faces import suppression_of
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.pulse import sample_publisher
 
@@ -72,6 +73,7 @@ class WayIn:
             clock=ground.clock,
             find=self._find,
             notifications=FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name)),
+            suppression=lambda page, one: _translated(lambda: suppression_of(self._subscribers)(page, one)),
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,
@@ -91,7 +93,9 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state in (ACTIVE, PAUSED) else Standing.WAITING
+        # Who is suppressed stands as before, so that a list that is imported again brings nobody back.
+        state = known.before or known.state
+        return Standing.CONFIRMED if state in (ACTIVE, PAUSED) else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:
