@@ -65,7 +65,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
     ``BatchChannel.send_all`` takes; a channel without it has 1. ``limits`` is what the vendor allows, unless an operator
-    knows better.
+    knows better. ``combines`` says that people read what comes, so that several messages may go out as one that lists them.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     threads: bool = False
     batch: int = 1
     limits: Limits = Limits()
+    combines: bool = False
 
 
 class Channel(Protocol):

@@ -35,6 +35,7 @@ class PhoneChannel:
             address_hint=self._phones.example(),
             idempotent=False,
             confirm_by=ConfirmBy.OPERATOR,
+            combines=True,
             claim=min(4 * settings.connections, 1000),
             limits=limits,
         )

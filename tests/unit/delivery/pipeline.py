@@ -59,12 +59,14 @@ class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
     def __init__(
-        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1
-    ) -> None:
+        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1,
+        combines: bool = True,
+    ) -> None:  # fmt: skip
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
-            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch
-        )
+            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch,
+            combines=combines and name != "webhook",
+        )  # fmt: skip
         self.attempts: list[Message] = []
         self.requests: list[int] = []
         """How many messages each request had."""
