@@ -263,7 +263,9 @@ def test_up_to_when_it_was_put_off_stays_known_when_it_is_tried_again(town: Town
 
 
 def test_what_was_put_off_is_found_by_its_endpoint(town: Town) -> None:
-    for number, (page, person) in enumerate([(PAGE, ANN), (PAGE, ANN), (PAGE, ANN), (PAGE, BEN), ("elsewhere", ANN)], 1):
+    for number, (page, person) in enumerate(
+        [(PAGE, ANN), (PAGE, ANN), (PAGE, ANN), (PAGE, BEN), ("elsewhere", ANN)], 1
+    ):
         town.plan(f"u{number}", person, subject=f"s{number}", page=page)
     off = [told("u1", ANN, "s1"), told("u2", ANN, "s2"), told("u4", BEN, "s4")]
     for one, until in zip(off, (5_000, 6_000, 5_000), strict=True):
