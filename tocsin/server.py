@@ -27,7 +27,8 @@ from consumers.web.unrouted import StoredUnrouted
 from producers.commands.deps import CommandDeps
 from producers.commands.router import commands_router
 from producers.intake.deps import IntakeDeps
-from producers.intake.router import intake_router
+from producers.intake.direct import DirectIntake
+from producers.intake.router import WaysIn, intake_router
 from producers.receipts.deps import ReceiptDeps
 from producers.receipts.router import receipts_router
 from schemas.events import AnyEvent
@@ -45,7 +46,7 @@ from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels, policy_of
 from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
-from tocsin.http import application
+from tocsin.http import application, problem_of
 from tocsin.listening import StartError, bind, web_server
 from tocsin.pages_api import pages_router
 
@@ -131,16 +132,17 @@ class Server:
 
     def application(self) -> ASGIApp:
         """Return the whole application: prepared bytes outermost, then the framework."""
+        ways = WaysIn(self._intake_deps())
         routers = [
-            intake_router(self._intake_deps()),
+            intake_router(ways),
             receipts_router(self._receipt_deps()),
             commands_router(self._command_deps()),
             catalogue_router(self._backend, self._access, self._page),
             pages_router(self._backend.board, self._access),
             web_router(self._web),
         ]
-        app = RequestCounter(application(routers, self, self._answer), self._metrics)
-        return PreparedPages(app, self._web.bodies, self._metrics)
+        app = DirectIntake(application(routers, self, self._answer), ways, self._failed)
+        return PreparedPages(RequestCounter(app, self._metrics), self._web.bodies, self._metrics)
 
     async def start(self) -> None:
         """Begin to send."""
@@ -153,6 +155,9 @@ class Server:
         """Drain the senders and the rendering."""
         await self._delivering.stop()
         self._web.bodies.close()
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        return self._answer(request, problem_of(error))
 
     def _answer(self, request: Request, problem: ProblemError) -> Response:
         return errors.answer(request, problem, self._web.pages, self._backend.board.view(self._page))
@@ -179,6 +184,7 @@ class Server:
             links=self._links,
             clock=backend.clock,
             find=self._find,
+            notifications=backend.queue,
             doors=doors_of(self._channels),
         )
 
@@ -199,4 +205,4 @@ class Server:
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
         )
         addresses = Addresses(backend.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, backend.clock, self._metrics)
+        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics)

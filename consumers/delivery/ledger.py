@@ -9,7 +9,16 @@ from sqlite3 import Connection
 
 import msgspec
 
-from consumers.delivery.ledger_rules import attempts_after, counts, due_after, held_until, id_prefix, keeps_receipt
+from consumers.delivery.ledger_rules import (
+    REDRIVEN,
+    attempts_after,
+    counts,
+    due_after,
+    held_until,
+    id_prefix,
+    keeps_receipt,
+    redriven,
+)
 from schemas import events as e
 from schemas.events import AnyEvent, DeliveryResult, Micros
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -27,6 +36,7 @@ _OVERTAKE = """update ledger as l set due = ?, turn = null where l.subject = ? a
   and l.due < ? and exists (
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq)"""
 _STANDS = "select state, worker, reason, attempts, subject, subscriber, seq from ledger where notification = ?"
+_ENDED = "select state, at, due, subject, subscriber, seq from ledger where notification = ?"
 _IS_OVERTAKEN = "select 1 from ledger where subject = ? and subscriber = ? and seq > ? limit 1"
 
 
@@ -35,7 +45,15 @@ class LedgerStage:
 
     name = "ledger"
     topics = frozenset({NOTIFICATIONS.name, DELIVERIES.name})
-    types = frozenset({"NoticePublished", "NotificationsPlanned", "NotificationsClaimed", "DeliveriesRecorded"})
+    types = frozenset(
+        {
+            "NoticePublished",
+            "NotificationsPlanned",
+            "NotificationsClaimed",
+            "DeliveriesRecorded",
+            "NotificationsRedriven",
+        }
+    )
     waits_for: tuple[str, ...] = ()
     batch = 20
     tables = TABLES
@@ -56,6 +74,8 @@ class LedgerStage:
                 case e.DeliveriesRecorded() as recorded:
                     for result in recorded.results:
                         _recorded(connection, event, recorded.worker, result)
+                case e.NotificationsRedriven() as redrive:
+                    _redriven(connection, event, redrive)
                 case _:
                     pass
         return []
@@ -122,3 +142,22 @@ def _recorded(connection: Connection, event: AnyEvent, worker: str, result: Deli
             result.notification,
         ),
     )
+
+
+def _redriven(connection: Connection, event: AnyEvent, redrive: e.NotificationsRedriven) -> None:
+    at = event.recorded_at
+    for notification in redrive.notifications:
+        row = connection.execute(_ENDED, (notification,)).fetchone()
+        state = (
+            None
+            if row is None
+            else redriven(NotificationState(row[0]), row[1], row[2], at, even_in_doubt=redrive.even_in_doubt)
+        )
+        if state is None:
+            continue
+        due = OVERTAKEN if connection.execute(_IS_OVERTAKEN, row[3:]).fetchone() else at
+        connection.execute(
+            "update ledger set state = ?, reason = ?, worker = '', attempts = 0, at = ?, due = ?, turn = null,"
+            " held_until = ? where notification = ?",
+            (state.value, REDRIVEN, at, due, at, notification),
+        )

@@ -44,3 +44,5 @@ create index if not exists ledger_queue on ledger (channel, due, seq) where due 
 create index if not exists ledger_claimed on ledger (channel, seq) where state = 'claimed';
 create index if not exists ledger_held on ledger (subscriber, due) where held_until > 0 and due is not null;
 create index if not exists notices_lately on notices (page, at);
+create index if not exists ledger_failed on ledger (page, seq) where state = 'failed';
+create index if not exists ledger_in_doubt on ledger (page, seq) where state = 'in_doubt';

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas.events import Micros, Notice
+from schemas.vocabulary import NotificationState
 from streams.runtime.notified import Notified
 
 
@@ -144,6 +145,14 @@ class DeliveryQueue(Protocol):
 
         Each comes once; those for one endpoint come in the order of their plans. None is the beginning, and the end;
         a strange cursor raises ValueError.
+        """
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        """Return up to ``limit`` notifications of a page that are in a ``state`` of ``ledger_rules.LISTED``.
+
+        The order is about that of their plans; cursors are as in ``of_subject``.
         """
 
 

@@ -24,6 +24,7 @@ from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
+from consumers.delivery.slots import slots_of
 from consumers.delivery.together import by_endpoint
 from consumers.delivery.verdicts import Conclusion
 from schemas.vocabulary import NotificationState
@@ -38,8 +39,6 @@ _IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
 _MOST_RESULTS = 500
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
-_QUICK_SECONDS = 0.1
-_CAUTION = 8
 _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
 _TAKEN = (NotificationState.SENT, NotificationState.IN_DOUBT)
@@ -71,10 +70,9 @@ class Attempts(Protocol):
 
 
 class Sender:
-    """Sends one channel's notifications, as many at once as the channel's ``claim`` while its provider is quick.
+    """Sends one channel's notifications, as many at once as ``slots`` allow.
 
-    What is in hand when the process dies is in doubt, so a slow provider is given an eighth of that. Without a
-    ``membership`` it is the only one of its channel.
+    What is in hand when the process dies is in doubt. Without a ``membership`` it is the only one of its channel.
     """
 
     def __init__(
@@ -99,7 +97,7 @@ class Sender:
         self._orphans = Orphans(channel.capabilities, ledger.queue, self._membership, clock)
         self._breaker = Breaker()
         self._limiter = limiter or Limiter(self._name)
-        self._seconds = _QUICK_SECONDS
+        self._slots = slots_of(channel.capabilities)
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
         self._concluded: list[Concluded] = []
@@ -175,19 +173,16 @@ class Sender:
 
     # --- one turn ---
 
-    @property
-    def _slots(self) -> int:
-        most = self._channel.capabilities.claim
-        return most if self._seconds < _QUICK_SECONDS else max(1, most // _CAUTION)
-
     async def _rest(self) -> None:
         due = None if self._stopping else self._queue.due_at(self._name)
         now = self._clock()
         seconds = _IDLE_SECONDS
-        if due is not None and len(self._in_hand) < self._slots:
+        if due is not None and self._slots.free(now, len(self._in_hand)) > 0:
             # What is due already waits for something in hand; that wakes us when it ends.
             start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
             seconds = min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
+        elif due is not None and (more_at := self._slots.more_at()) is not None:
+            seconds = min(_IDLE_SECONDS, max(0.0, (more_at - now) / 1_000_000))
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._membership.pause)):
                 await self._wake.wait()
@@ -219,7 +214,7 @@ class Sender:
 
     def _choose(self) -> list[Entry]:
         now = self._clock()
-        free = self._slots - len(self._in_hand)
+        free = self._slots.free(now, len(self._in_hand))
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
@@ -255,7 +250,7 @@ class Sender:
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
-        self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock())) for entry in blocked]
+        self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in _batches(mine, self._channel.capabilities):
             task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
@@ -278,16 +273,17 @@ class Sender:
     async def _send(self, entries: Sequence[Entry]) -> None:
         self._failpoint("before_send")
         began = self._clock()
+        for entry in entries:
+            self._slots.began(entry.notification, began)
         conclusions = await self._attempt(entries, began)
         self._failpoint("sent")
         for entry, conclusion in zip(entries, conclusions, strict=True):
-            self._conclude(entry, conclusion, began)
+            self._conclude(entry, conclusion)
         self._wake.set()
 
-    def _conclude(self, entry: Entry, conclusion: Conclusion, began: int) -> None:
+    def _conclude(self, entry: Entry, conclusion: Conclusion) -> None:
         now = self._clock()
-        if conclusion.state in _TAKEN:  # how fast a provider refuses says nothing of how fast it accepts
-            self._seconds += ((now - began) / 1_000_000 - self._seconds) / _CAUTION
+        self._slots.ended(entry.notification, now, taken=conclusion.attempted and conclusion.state in _TAKEN)
         if conclusion.state is NotificationState.SENT:
             self._breaker.accepted()
         if conclusion.pause_until is not None:

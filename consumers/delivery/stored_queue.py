@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from consumers.delivery.ledger import OVERTAKEN
-from consumers.delivery.ledger_rules import LEFT, TAKEN
+from consumers.delivery.ledger_rules import LEFT, LISTED, TAKEN
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.shapes import decoder
@@ -42,6 +42,11 @@ and l.turn is not null and not exists ({_SIBLING} and o.state = 'claimed') order
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
+_IN_STATE = {
+    state: f"""select {_COLUMNS} from ledger l indexed by ledger_{state}
+where l.page = ? and l.state = '{state}' and l.seq > ? order by l.seq limit ?"""
+    for state in LISTED
+}
 _THREAD = f"select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.page = ? order by l.seq"
 
 _HELD_BACK = f"""select {_COLUMNS} from ledger l indexed by ledger_held where l.subscriber = ? and l.held_until > 0
@@ -132,6 +137,12 @@ class StoredQueue:
 
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
         found = self._entries(_OF_SUBJECT, (page, subject, _cursor(after), limit + 1))
+        return found[:limit], str(found[limit - 1].seq) if len(found) > limit else None
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        found = self._entries(_IN_STATE[state], (page, _cursor(after), limit + 1))
         return found[:limit], str(found[limit - 1].seq) if len(found) > limit else None
 
     def _entries(self, statement: str, values: Sequence[Any]) -> list[Entry]:

@@ -43,6 +43,7 @@ STATUS = Processor(
     types=facts.FACT_TYPES,
     tables=(*facts.PAGE_TABLES, TableSpec(IGNORED, str), TableSpec(CHANGED, int)),
     step=step,
+    leisurely=True,
 )
 
 

@@ -158,4 +158,5 @@ RELIABILITY = Processor(
         TableSpec(WEIGHTS, float),
     ),
     step=step,
+    leisurely=True,
 )

@@ -39,9 +39,8 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def intake_router(deps: IntakeDeps) -> APIRouter:
+def intake_router(ways: "WaysIn") -> APIRouter:
     """Return the routes for monitors: ``/ingest/...`` (POST and PUT) and ``/v2/enqueue``."""
-    ways = WaysIn(deps)
     router = APIRouter(tags=["ingest"])
     _add(router, "/ingest/{page}/{source}", ways.ingest, "Post alerts in the monitor's own format")
     _add(

@@ -100,6 +100,7 @@ class Processor(msgspec.Struct, frozen=True):
     what of it is missing: all others decide the same once more, and their drivers keep back what the log holds.
     ``begins`` is called when batches were read and before they are folded, for steps that ask more than their state: it
     may wait until what they ask is as new as the batches. It is told behind which offsets the causes of their events lie.
+    ``leisurely`` says that no other step of the road waits for what it stores or emits: a driver may let more come together.
     """
 
     name: str
@@ -112,3 +113,4 @@ class Processor(msgspec.Struct, frozen=True):
     repeatable: bool = False
     recalls: bool = False
     begins: Callable[[Mapping[tuple[str, int], int]], None] | None = None
+    leisurely: bool = False

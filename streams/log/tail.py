@@ -9,7 +9,8 @@ from streams.log.port import Positions, Stored, TopicPartition
 class Tailed(NamedTuple):
     """What came of one partition. ``position`` is the offset behind the last of it, whatever was left out.
 
-    Messages that are no records (a stranger wrote to the topic) are left out; ``Stored.chain`` is empty.
+    Messages that are no records (a stranger wrote to the topic) are left out, and so are those of types that were not
+    asked for; ``Stored.chain`` is empty.
     """
 
     place: TopicPartition
@@ -37,5 +38,8 @@ class TailedLog(Protocol):
     def partitions(self, topic: str) -> int:
         """Return the number of partitions of ``topic``; raises KeyError for a topic that is not declared."""
 
-    def tail(self, positions: Positions) -> Tail:
-        """Follow the partitions that ``positions`` names, each from there on; raises LogUnavailableError."""
+    def tail(self, positions: Positions, types: frozenset[str] | None = None) -> Tail:
+        """Follow the partitions that ``positions`` names, each from there on, for events of these types (None: all).
+
+        Raises LogUnavailableError.
+        """

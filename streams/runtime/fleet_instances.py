@@ -6,23 +6,29 @@ and where that came to lie; an instance whose newest alert is not folded yet cou
 is appended, and the fold judges it at its place.
 """
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from time import sleep
+from typing import NamedTuple, Protocol, TypeAlias
 
-from schemas.events import AlertReceived, AlertRefreshed, AnyEvent
 from schemas.ids import random_id
 from schemas.topics import ALERTS, instance_key, partition_of
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
-from streams.log.port import Appended, LogUnavailableError
+from streams.log.port import Appended, EventLog, LogUnavailableError, Record
 from streams.runtime.partition_state import decoded
-from streams.runtime.publisher import Publisher
-from streams.runtime.state_store import Row, StateStore, StoreUnavailableError
+from streams.runtime.state_store import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
+_LAND_SECONDS = 0.05
+"""How long a landing waits for a departure that takes it along."""
 _SPEC = next(spec for spec in EPISODES.tables if spec.name == INSTANCES)
+
+
+Landed: TypeAlias = Mapping[str, Mapping[str, int]]
+"""By flight the offset of the last record of each key."""
 
 
 class Newest(NamedTuple):
@@ -35,22 +41,39 @@ class Newest(NamedTuple):
 class Departures(Protocol):
     """Notes of what intakes append, by log key. Methods block; they raise StoreUnavailableError."""
 
-    def enter(self, flight: str, keys: Collection[str]) -> None:
-        """Note that a flight is about to append to these."""
+    def enter(self, flight: str, keys: Collection[str], landed: Landed | None = None) -> None:
+        """Note that a flight is about to append to these, and what has ``landed`` as ``land`` does."""
 
-    def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+    def land(self, flights: Landed) -> None:
         """Note of each flight where the last of its keys lies, and that it is over."""
 
-    def newest(self, keys: Sequence[str]) -> dict[str, Newest]:
-        """Return what is noted of these; a note may be forgotten after an hour."""
+
+class Glance(NamedTuple):
+    """What is known of instances of one partition, by their table keys: notes, and the rows that were folded.
+
+    ``folded`` is the first offset of the alerts of which the rows do not tell.
+    """
+
+    newest: Mapping[str, Newest]
+    folded: int
+    rows: Mapping[str, bytes]
+
+
+class Glances(Protocol):
+    """Looks at notes and rows at once: each alert that comes asks for both."""
+
+    def glance(self, page: str, partition: int, keys: Sequence[str]) -> Glance:
+        """Return what is known of instances of a partition; a note may be forgotten after an hour.
+
+        The rows are at least as new as ``folded``, and that as the notes. Raises StoreUnavailableError.
+        """
 
 
 class FleetInstances:
     """Implements ``streams.runtime.instances.Instances``; raises LogUnavailableError where the store cannot be asked."""
 
-    def __init__(self, store: StateStore, departures: Departures) -> None:
-        self._store = store
-        self._departures = departures
+    def __init__(self, glances: Glances) -> None:
+        self._glances = glances
 
     def get_many(self, page: str, keys: Sequence[str]) -> dict[str, Instance]:
         try:
@@ -61,84 +84,78 @@ class FleetInstances:
     def _get_many(self, page: str, keys: Sequence[str]) -> dict[str, Instance]:
         by_partition: dict[int, list[str]] = defaultdict(list)
         for key in keys:
-            by_partition[_partition(_log_key(page, key))].append(key)
-        # In this order: a row that is read after a position is at least as new as it.
-        newest = self._departures.newest([_log_key(page, key) for key in keys])
+            by_partition[partition_of(log_key(page, key), ALERTS.partitions)].append(key)
         found: dict[str, Instance] = {}
         for partition, some in by_partition.items():
-            sure = self._sure(page, partition, some, newest)
-            rows: list[Row] = [(INSTANCES, page, key) for key in sure]
-            for (_, _, key), value in self._store.fetch(EPISODES.name, partition, rows).items() if rows else ():
-                found[key] = decoded(_SPEC, value)
+            seen = self._glances.glance(page, partition, some)
+            for key, row in seen.rows.items():
+                if key not in seen.newest or not _is_ahead(seen.newest[key], seen.folded):
+                    found[key] = decoded(_SPEC, row)
         return found
 
-    def _sure(self, page: str, partition: int, keys: list[str], newest: Mapping[str, Newest]) -> list[str]:
-        noted = {key: known for key in keys if (known := newest.get(_log_key(page, key))) is not None}
-        if not noted:
-            return keys
-        folded = self._store.positions(EPISODES.name, partition).get(ALERTS.name, 0)
-        return [key for key in keys if key not in noted or not _is_ahead(noted[key], folded)]
 
-
-class DepartingPublisher:
-    """Implements ``Publisher`` for an intake: notes what it appends to instances. To be used from one event loop.
+class DepartingLog:
+    """What an intake appends to: notes the instances of alerts before it appends. Thread-safe.
 
     Nobody waits for a landing to be noted: until then an instance counts as unknown, which costs a record at the most.
+    It is noted together with the next departure, or by itself where none comes soon.
     """
 
-    def __init__(self, publisher: Publisher, departures: Departures) -> None:
-        self._publisher = publisher
+    def __init__(self, log: EventLog, departures: Departures) -> None:
+        self._log = log
         self._departures = departures
         self._landed: dict[str, Mapping[str, int]] = {}
-        self._landing: asyncio.Task[None] | None = None
+        self._lock = Lock()
+        self._threads = ThreadPoolExecutor(1, "landing")
+        self._landing: Future[None] | None = None
 
-    async def publish(self, events: Sequence[AnyEvent]) -> list[Appended]:
-        keys = [_key_of(event) for event in events]
-        named = {key for key in keys if key is not None}
-        if not named:
-            return await self._publisher.publish(events)
+    def append(self, records: Sequence[Record]) -> list[Appended]:
+        """Append as the log does; raises LogUnavailableError, with nothing appended, where departures cannot be noted."""
+        keys = {record.key for record in records if record.topic == ALERTS.name}
+        if not keys:
+            return self._log.append(records)
         flight = random_id()
+        landed = self._taken()
         try:
-            await asyncio.to_thread(self._departures.enter, flight, named)
+            self._departures.enter(flight, keys, landed)
         except StoreUnavailableError as error:
+            self._put(landed)
             raise LogUnavailableError(str(error)) from error
-        appended = await self._publisher.publish(events)
-        self._landed[flight] = {key: where.offset for key, where in zip(keys, appended, strict=True) if key is not None}
-        if self._landing is None:
-            self._landing = asyncio.create_task(self._land())
+        appended = self._log.append(records)
+        offsets = {each.key: at.offset for each, at in zip(records, appended, strict=True) if each.key in keys}
+        self._put({flight: offsets})
         return appended
 
-    async def _land(self) -> None:
+    def close(self) -> None:
+        """Note what is left to be noted."""
+        self._threads.shutdown(wait=True)
+
+    def _taken(self) -> dict[str, Mapping[str, int]]:
+        with self._lock:
+            landed, self._landed = self._landed, {}
+        return landed
+
+    def _put(self, landed: Mapping[str, Mapping[str, int]]) -> None:
+        with self._lock:
+            self._landed |= landed
+            if self._landed and (self._landing is None or self._landing.done()):
+                self._landing = self._threads.submit(self._land)
+
+    def _land(self) -> None:
+        sleep(_LAND_SECONDS)
+        if not (landed := self._taken()):
+            return
         try:
-            while self._landed:
-                landed, self._landed = self._landed, {}
-                try:
-                    await asyncio.to_thread(self._departures.land, landed)
-                except StoreUnavailableError as error:
-                    _log.warning("%d appends count as under way for a minute: %s", len(landed), error)
-        finally:
-            self._landing = None
+            self._departures.land(landed)
+        except StoreUnavailableError as error:
+            _log.warning("%d appends count as under way for a minute: %s", len(landed), error)
 
 
 def _is_ahead(newest: Newest, folded: int) -> bool:
     return newest.leaving or newest.offset >= folded
 
 
-def _key_of(event: AnyEvent) -> str | None:
-    match event.data:
-        case (
-            AlertReceived(source=source, fingerprint=fingerprint)
-            | AlertRefreshed(source=source, fingerprint=fingerprint)
-        ):
-            return instance_key(event.page, source, fingerprint)
-        case _:
-            return None
-
-
-def _log_key(page: str, key: str) -> str:
+def log_key(page: str, key: str) -> str:
+    """Return the key on the log of an instance with this table key."""
     source, _, fingerprint = key.partition("/")
     return instance_key(page, source, fingerprint)
-
-
-def _partition(key: str) -> int:
-    return partition_of(key, ALERTS.partitions)

@@ -25,6 +25,8 @@ V = TypeVar("V")
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _AGAIN_SECONDS = 1.0
+_PACE_SECONDS = 0.1
+"""How long after a batch nothing is asked for: what comes in a flurry costs the broker and us a few answers, not many."""
 
 
 class FollowedTable(MemoryTable[V]):
@@ -65,7 +67,8 @@ class Follower:
     ``on_batch`` is told, from the follower's thread, the tables and the pages whose tables changed; within it
     ``changed()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
     changes, unless ``on_load`` is given: that is told the tables instead.
-    What it was told of counts as passed only when it returned.
+    What it was told of counts as passed only when it returned. ``tables``, empty ones, are for whoever needs less of a
+    value than there is.
     """
 
     def __init__(
@@ -76,9 +79,10 @@ class Follower:
         on_batch: Callable[[Tables, set[str]], None] | None = None,
         *,
         on_load: Callable[[Tables], None] | None = None,
+        tables: Tables | None = None,
     ) -> None:
         self.processor = processor
-        self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables}
+        self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables} if tables is None else tables
         self._log = log
         self._store = store
         self._on_batch = on_batch
@@ -86,6 +90,7 @@ class Follower:
         self._origins: dict[int, Origins] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._moved = Condition()
+        self._awaited = 0
         self._folding = RLock()
         self._fault: BaseException | None = None
         self._stopped = Event()
@@ -94,13 +99,15 @@ class Follower:
     def start(self) -> None:
         """Take over the store's snapshot and begin to follow; raises what store and log raise."""
         self._load()
-        tail = self._log.tail(self._positions)
+        tail = self._log.tail(self._positions, self.processor.types)
         self._thread = Thread(target=self._follow, args=(tail,), name=f"follow {self.processor.name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Stop following; the tables stay as they are."""
         self._stopped.set()
+        with self._moved:
+            self._moved.notify_all()
         if self._thread is not None:
             self._thread.join()
 
@@ -123,7 +130,12 @@ class Follower:
         Raises FollowerStoppedError, and KeyError for a place that is not followed.
         """
         with self._moved:
-            reached = self._moved.wait_for(lambda: self._fault is not None or self._reached(ends), timeout)
+            self._awaited += 1
+            self._moved.notify_all()
+            try:
+                reached = self._moved.wait_for(lambda: self._fault is not None or self._reached(ends), timeout)
+            finally:
+                self._awaited -= 1
         if self._fault is not None:
             raise FollowerStoppedError(f"{self.processor.name} is not followed any more") from self._fault
         return reached
@@ -160,8 +172,10 @@ class Follower:
     def _follow(self, tail: Tail) -> None:
         try:
             while not self._stopped.is_set():
-                for tailed in self._poll(tail):
-                    self._fold(tailed)
+                if found := self._poll(tail):
+                    for tailed in found:
+                        self._fold(tailed)
+                    self._pause()
         except Exception as error:  # whatever it was: nothing is folded any more, and whoever waits must be told
             _log.exception("%s cannot be followed any more", self.processor.name)
             with self._moved:
@@ -169,6 +183,11 @@ class Follower:
                 self._moved.notify_all()
         finally:
             tail.close()
+
+    def _pause(self) -> None:
+        """Let more come together, unless somebody waits for it."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._awaited or self._stopped.is_set(), _PACE_SECONDS)
 
     def _poll(self, tail: Tail) -> list[Tailed]:
         try:

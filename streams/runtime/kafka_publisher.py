@@ -7,15 +7,23 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from schemas.events import AnyEvent
-from streams.log.port import Appended, EventLog, LogError, LogUnavailableError, Record, record_of
+from streams.log.port import Appended, LogError, LogUnavailableError, Record, record_of
 
 _AT_ONCE = 4
 """Appends under way: while one waits for its acknowledgement, the next may leave."""
 _MOST_RECORDS = 1_000
 
 _Waiting = tuple[Sequence[Record], "asyncio.Future[list[Appended]]"]
+
+
+class Appends(Protocol):
+    """The part of an ``EventLog`` that this needs."""
+
+    def append(self, records: Sequence[Record]) -> list[Appended]:
+        """Append as ``EventLog.append``; blocks."""
 
 
 class KafkaPublisher:
@@ -25,7 +33,7 @@ class KafkaPublisher:
     records. Between callers no order is promised, as the log promises none. ``appended`` counts records.
     """
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: Appends) -> None:
         self.appended = 0
         self._log = log
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="append")

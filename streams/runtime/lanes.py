@@ -26,6 +26,8 @@ _IDLE_SECONDS = 1.0
 """After how long a lane's positions are moved over messages of which it wanted none."""
 _PACE_SECONDS = 0.01
 """How long after a round was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
+_LEISURE_SECONDS = 0.2
+"""The same for a processor for which nobody waits."""
 _LOOK_SECONDS = 5.0
 """How often the store is asked whether it still knows what was folded: of a partition that rests nobody else asks."""
 _AGAIN_SECONDS = 0.5
@@ -48,6 +50,7 @@ class Lane:
         self._room = asyncio.Event()
         self._room.set()
         self._types = fold.processor.types
+        self._pace = _LEISURE_SECONDS if fold.processor.leisurely else _PACE_SECONDS
         self._threads = threads
         self._framing = framing
         self._wanted = asyncio.Event()
@@ -99,7 +102,7 @@ class Lane:
                     await self._wanted.wait()
             if (early := earliest - loop.time()) > 0:
                 await asyncio.sleep(early)
-            earliest = loop.time() + _PACE_SECONDS
+            earliest = loop.time() + self._pace
             async with self._at_work:
                 if round_ := self._taken():
                     await self._until_done(partial(self._fold, round_), self._resting)

@@ -88,7 +88,7 @@ class RedisStateStore:
 
     def rows(self, processor: str, partition: int, tables: Sequence[str]) -> Iterable[tuple[Row, bytes]]:
         for table, page, size in self._pages(processor, partition, tables):
-            key = self._key(processor, partition, _rows(table, page))
+            key = self._key(processor, partition, rows_part(table, page))
             with self._open():
                 found = self._redis.hgetall(key) if size < _SCANNED_FROM else self._scanned(key)
             for field, value in found.items():
@@ -96,7 +96,7 @@ class RedisStateStore:
 
     def page(self, processor: str, partition: int, table: str, page: str) -> dict[str, bytes]:
         with self._open():
-            found = self._redis.hgetall(self._key(processor, partition, _rows(table, page)))
+            found = self._redis.hgetall(self._key(processor, partition, rows_part(table, page)))
         return {key.decode(): value for key, value in found.items()}
 
     def fetch(self, processor: str, partition: int, wanted: Sequence[Row]) -> dict[Row, bytes]:
@@ -127,7 +127,7 @@ class RedisStateStore:
             by_page[row[:2]].append(row)
         asked = [some for rows in by_page.values() for some in _sliced(rows, _FETCHED)]
         for rows in asked:
-            pipeline.hmget(self._key(processor, partition, _rows(*rows[0][:2])), [row[2] for row in rows])
+            pipeline.hmget(self._key(processor, partition, rows_part(*rows[0][:2])), [row[2] for row in rows])
         return asked
 
     def snapshot(self, processor: str, partition: int, tables: Sequence[str]) -> tuple[Held, list[tuple[Row, bytes]]]:
@@ -245,12 +245,12 @@ class RedisStateStore:
             raise self._half_lost(processor, partition, answer)
         positions, wishes, origins, parts = answer
         held = Held(
-            {topic.decode(): int(position) for topic, position in _pairs(positions)},
-            {_decode_wish(wish): int(float(due)) for wish, due in _pairs(wishes)},
-            {name.decode(): value for name, value in _pairs(origins)},
+            {topic.decode(): int(position) for topic, position in pairs_of(positions)},
+            {_decode_wish(wish): int(float(due)) for wish, due in pairs_of(wishes)},
+            {name.decode(): value for name, value in pairs_of(origins)},
         )
         return held, [
-            ((*_table_and_page(part), field.decode()), value) for part, flat in parts for field, value in _pairs(flat)
+            ((*_table_and_page(part), field.decode()), value) for part, flat in parts for field, value in pairs_of(flat)
         ]
 
     def _pages(self, processor: str, partition: int, tables: Sequence[str]) -> list[tuple[str, str, int]]:
@@ -264,8 +264,7 @@ class RedisStateStore:
         return dict(self._redis.hscan_iter(key, count=_FETCHED))
 
     def _key(self, processor: str, partition: int, part: str) -> str:
-        # The braces keep all keys of a partition in one slot of a cluster: a script may touch no other.
-        return f"{self._namespace}{{{processor}/{partition}}}/{part}"
+        return state_key(self._namespace, processor, partition, part)
 
     def _half_lost(self, processor: str, partition: int, part: bytes) -> HalfLostError:
         where = self._key(processor, partition, "*")
@@ -284,6 +283,12 @@ class RedisStateStore:
             raise StoreUnavailableError(f"Redis: {error}") from error
 
 
+def state_key(namespace: str, processor: str, partition: int, part: str) -> str:
+    """Return the key of a part of what is stored of a (processor, partition)."""
+    # The braces keep all keys of a partition in one slot of a cluster: a script may touch no other.
+    return f"{namespace}{{{processor}/{partition}}}/{part}"
+
+
 def _positions(found: Mapping[bytes, bytes]) -> dict[str, int]:
     return {topic.decode(): int(position) for topic, position in found.items()}
 
@@ -297,7 +302,8 @@ def _found(asked: Sequence[Sequence[Row]], answers: Sequence[Sequence[bytes | No
     }
 
 
-def _rows(table: str, page: str) -> str:
+def rows_part(table: str, page: str) -> str:
+    """Return the last part of the key with a page's rows of a table."""
     return f"rows/{table}/{page}"
 
 
@@ -310,7 +316,7 @@ def _parts(changes: Changes) -> dict[str, list[str | bytes | int]]:
     """Return by the last part of a key what the script is told to do there."""
     parts: dict[str, dict[str | bytes, str | bytes | None]] = defaultdict(dict)
     for (table, page, key), value in changes.rows.items():
-        parts[_rows(table, page)][key] = value
+        parts[rows_part(table, page)][key] = value
     for (ranking, name), score in changes.ranks.items():
         parts[f"ranks/{ranking}"][name] = _number(score)
     for wish, due in changes.wishes.items():
@@ -336,7 +342,8 @@ def _number(value: Micros | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def pairs_of(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the fields and values that Redis's Lua returns as one list."""
     return zip(flat[::2], flat[1::2], strict=True)
 
 

@@ -15,8 +15,9 @@ _LONGEST_SECONDS = 0.02
 class MemoryTail:
     """A ``Tail`` of it; at most ``limit`` records of a partition at once."""
 
-    def __init__(self, log: "TailedMemoryLog", positions: Positions, limit: int) -> None:
+    def __init__(self, log: "TailedMemoryLog", positions: Positions, limit: int, types: frozenset[str] | None) -> None:
         self._log = log
+        self._types = types
         self._positions = dict(positions)
         self._limit = limit
         self._never = Event()
@@ -39,7 +40,8 @@ class MemoryTail:
         if not records:
             return None
         self._positions[place] = records[-1].offset + 1
-        return Tailed(place, records, self._positions[place])
+        wanted = [stored for stored in records if self._types is None or stored.record.type in self._types]
+        return Tailed(place, wanted, self._positions[place])
 
 
 class TailedMemoryLog(MemoryEventLog):
@@ -51,6 +53,6 @@ class TailedMemoryLog(MemoryEventLog):
         self.away = Event()
         self._limit = limit
 
-    def tail(self, positions: Positions) -> MemoryTail:
-        self.tails.append(MemoryTail(self, positions, self._limit))
+    def tail(self, positions: Positions, types: frozenset[str] | None = None) -> MemoryTail:
+        self.tails.append(MemoryTail(self, positions, self._limit, types))
         return self.tails[-1]

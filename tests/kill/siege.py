@@ -142,13 +142,18 @@ def siege(folder: Path, channel: str, seed: int, spawned: Spawn = spawn) -> Iter
 
 def configuration(outsides: Mapping[str, Any]) -> str:
     """Return a page of many services, each with a rule that publishes at once; ``outsides`` are who is told, by channel."""
-    names = [f"svc-{number}" for number in range(SERVICES)]
     settings = {
         channel: {"via": outside.url, "from": "Acme Status <status@acme.example>"}
         if channel == "email"
         else {"allow_networks": ["127.0.0.0/8"]}
         for channel, outside in outsides.items()
     }
+    return configured(settings)
+
+
+def configured(channels: Mapping[str, Any]) -> str:
+    """Return the same page with these settings of channels."""
+    names = [f"svc-{number}" for number in range(SERVICES)]
     page = {
         "page": {"id": PAGE, "name": "Acme Cloud", "url": "http://status.example"},
         "regions": [{"id": region, "name": region.upper()} for region in REGIONS],
@@ -178,7 +183,7 @@ def configuration(outsides: Mapping[str, Any]) -> str:
                 "resolved": "{{ component.name }} works again.",
             }
         },
-        "channels": settings,
+        "channels": dict(channels),
         "operators": [{"name": "ops", "role": "operator", "token": "ops-secret"}],
     }
     return yaml.safe_dump(page)

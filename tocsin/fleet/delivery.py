@@ -10,6 +10,7 @@ from consumers.delivery.dispatch import Dispatch
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership
 from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.limited import limited
@@ -103,7 +104,14 @@ class DeliveryWorker:
         limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, storage)
         failpoint = failpoints.from_environment(environment)
         return Sender(
-            limited(channel, limiter), ledger, dispatch, ground.clock, failpoint, self._metrics, membership, limiter
+            kept_apart(limited(channel, limiter)),
+            ledger,
+            dispatch,
+            ground.clock,
+            failpoint,
+            self._metrics,
+            membership,
+            limiter,
         )
 
     def _sample_queue(self) -> None:

@@ -27,7 +27,8 @@ from consumers.web.requests import RequestCounter
 from consumers.web.router import web_router
 from consumers.web.unrouted import FleetUnrouted
 from producers.commands.router import commands_router
-from producers.intake.router import intake_router
+from producers.intake.direct import DirectIntake
+from producers.intake.router import WaysIn, intake_router
 from producers.receipts.router import receipts_router
 from schemas.topics import NOTIFICATIONS
 from streams.runtime.backlog import Behind
@@ -44,7 +45,7 @@ from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.pulse import Pulse, sample_backlog
 from tocsin.fleet.way_in import WayIn
-from tocsin.http import application
+from tocsin.http import application, problem_of
 from tocsin.listening import nothing, web_server
 from tocsin.pages_api import pages_router
 
@@ -145,14 +146,16 @@ class FaceWorker:
     # --- inside ---
 
     def _application(self, applying: Applying) -> ASGIApp:
-        app = RequestCounter(application(self._routers(applying), self, self._answer), self._metrics)
+        ways = WaysIn(self._way_in.intake(sources_of(self._config))) if self._way_in is not None else None
+        app: ASGIApp = application(self._routers(applying, ways), self, self._answer)
+        app = RequestCounter(app if ways is None else DirectIntake(app, ways, self._failed), self._metrics)
         return app if self._web is None else PreparedPages(app, self._web.bodies, self._metrics)
 
-    def _routers(self, applying: Applying) -> list[APIRouter]:
+    def _routers(self, applying: Applying, ways: WaysIn | None) -> list[APIRouter]:
         found: list[APIRouter] = []
-        if self._way_in is not None:
+        if self._way_in is not None and ways is not None:
             found += [
-                intake_router(self._way_in.intake(sources_of(self._config))),
+                intake_router(ways),
                 receipts_router(self._way_in.receipts(listening_of(self._config))),
                 commands_router(
                     self._way_in.commands(self._board, self._access, self._links, doors_of(self._channels))
@@ -178,10 +181,13 @@ class FaceWorker:
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
         )
         addresses = Addresses(ground.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, ground.clock, self._metrics)
+        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics)
 
     def _behind(self) -> Mapping[str, Behind]:
         return {f"followed_{followed.processor.name}": followed.behind() for followed in self._followed}
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        return self._answer(request, problem_of(error))
 
     def _answer(self, request: Request, problem: ProblemError) -> Response:
         return errors.answer(request, problem, self._pages, self._board.view(self._page))

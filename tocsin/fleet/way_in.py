@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import StoredSubscribers
-from consumers.delivery.subscribers import ACTIVE, REMOVED
+from consumers.delivery.subscribers import ACTIVE, PAUSED, REMOVED
 from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
@@ -15,7 +15,7 @@ from schemas.events import AnyEvent
 from schemas.topics import NOTIFICATIONS
 from streams.log.port import LogUnavailableError
 from streams.runtime.access import Access
-from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
+from streams.runtime.fleet_instances import DepartingLog, FleetInstances
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
@@ -38,10 +38,11 @@ class WayIn:
     def __init__(self, ground: Ground, metrics: Metrics) -> None:
         self._ground = ground
         self._metrics = metrics
-        self._publisher = KafkaPublisher(ground.log)
-        sample_publisher(metrics, self._publisher)
         namespace = ground.engine.namespace
         self._departures = RedisDepartures(ground.redis, namespace)
+        self._departing = DepartingLog(ground.log, self._departures)
+        self._publisher = KafkaPublisher(self._departing)
+        sample_publisher(metrics, self._publisher)
         memory = RedisMemory(ground.redis, namespace)
         self._commands = RememberingPublisher(self._publisher, ground.log, memory)
         self._subscribers = StoredSubscribers(ground.store)
@@ -49,9 +50,8 @@ class WayIn:
     def intake(self, sources: SourceTokens) -> IntakeDeps:
         """Return what receiving alerts needs."""
         ground = self._ground
-        publisher = DepartingPublisher(self._publisher, self._departures)
-        instances = FleetInstances(ground.store, self._departures)
-        return IntakeDeps(publisher, instances, sources, ground.vault, ground.clock, self._metrics)
+        instances = FleetInstances(self._departures)
+        return IntakeDeps(self._publisher, instances, sources, ground.vault, ground.clock, self._metrics)
 
     def receipts(self, listening: Sequence[Listening]) -> ReceiptDeps:
         """Return what receiving receipts needs; its repeats are known for as long as those of commands."""
@@ -71,6 +71,7 @@ class WayIn:
             links=links,
             clock=ground.clock,
             find=self._find,
+            notifications=FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name)),
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,
@@ -79,6 +80,7 @@ class WayIn:
     def close(self) -> None:
         """Wait for appends that are under way."""
         self._publisher.close()
+        self._departing.close()
 
     def _find(self, event_id: str) -> AnyEvent | None:
         return _translated(lambda: self._commands.find(event_id))
@@ -89,7 +91,7 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state == ACTIVE else Standing.WAITING
+        return Standing.CONFIRMED if known.state in (ACTIVE, PAUSED) else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:

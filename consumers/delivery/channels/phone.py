@@ -1,5 +1,6 @@
 """What text messages and calls have in common: numbers of allowed countries, Twilio's API, operators who add. It composes nothing."""
 
+from datetime import timedelta
 from typing import Any
 
 from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy
@@ -37,6 +38,7 @@ class PhoneChannel:
             confirm_by=ConfirmBy.OPERATOR,
             combines=True,
             claim=min(4 * settings.connections, 1000),
+            asked_after=timedelta(seconds=settings.ask_after),
             limits=limits,
         )
 

@@ -7,7 +7,7 @@ stands in the header ``webhook-id``, the update's in the body; both are the same
 import ssl
 
 from consumers.delivery.channel import Capabilities, ConfirmBy, Message
-from consumers.delivery.channels.webhook import CONNECTIONS, WebhookChannel, WebhookSettings, guard_of
+from consumers.delivery.channels.webhook import CLAIM, WebhookChannel, WebhookSettings, guard_of
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.outcome import Outcome, Rejected, Scope
@@ -33,7 +33,7 @@ class StatuspageWebhookChannel(WebhookChannel):
         address_hint="https://example.com/hooks/statuspage",
         idempotent=True,
         confirm_by=ConfirmBy.OPERATOR,
-        claim=CONNECTIONS,
+        claim=CLAIM,
         limits=Limits(counts_by=Destination.HOST),
     )
 

@@ -26,9 +26,10 @@ from consumers.delivery.outcome import Outcome, Rejected, Scope, Sent
 from consumers.delivery.rates import Destination, Limits
 from consumers.delivery.render.payload import payload_of
 from consumers.delivery.settings import ChannelSettings, setting
+from consumers.delivery.slots import most_in_hand
 from schemas.vocabulary import Kind
 
-CONNECTIONS = 100
+CLAIM = 100
 _SECRET_BYTES = 32
 
 
@@ -51,7 +52,7 @@ class WebhookChannel:
         address_hint="https://example.com/hooks/status",
         idempotent=True,
         confirm_by=ConfirmBy.CHALLENGE,
-        claim=CONNECTIONS,
+        claim=CLAIM,
         limits=Limits(counts_by=Destination.HOST),
     )
 
@@ -65,7 +66,7 @@ class WebhookChannel:
     ) -> None:
         self._guard = guard
         self._now = context.now
-        self._poster = Poster(guard, connections=CONNECTIONS, timeout=timeout, tls=tls)
+        self._poster = Poster(guard, connections=most_in_hand(CLAIM), timeout=timeout, tls=tls)
 
     def validate(self, address: str) -> str:
         """Return the URL in its normal form; raises AddressError. Names are resolved, and checked, at each sending."""

@@ -9,7 +9,8 @@ import asyncio
 import select
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
 from ipaddress import ip_address
 from typing import Any
 from weakref import WeakSet
@@ -25,8 +26,8 @@ from consumers.delivery.net.guard import Guard
 
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is kept."""
-_IDLE = 2
-"""How many connections may be open for each that may be in use: beyond that none is kept."""
+_MOST_IDLE = 100
+"""How many idle connections are kept at the most; no more than may be in use."""
 CLIENT_ERRORS = (aiohttp.ClientError, OSError)
 """What a request raises for whatever the network does, a timeout among them."""
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -120,18 +121,29 @@ class GuardedClient:
         self._most = connections
         self._tls = context or httpx.create_ssl_context(trust_env=False)
         self._open: set[_Socket] = set()
+        self._exchanges = 0
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: httpx.URL, headers: Mapping[str, str], body: Body) -> aiohttp.ClientResponse:
-        """Post once; the answer's head has come, its body has not. It must be closed.
+    @asynccontextmanager
+    async def post(
+        self, url: httpx.URL, headers: Mapping[str, str], body: Body
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Post once; yield the answer once its head has come. What is left of its body is not read.
 
         Waits for ever: the caller bounds it. Raises aiohttp.ClientError and OSError for whatever the network does, and
         RefusedAddressError from the guard.
         """
         session = self._session or self._begin()
-        if len(self._open) >= _IDLE * self._most:
+        if len(self._open) - self._exchanges >= min(self._most, _MOST_IDLE):
             headers = {**headers, "connection": "close"}
-        return await session.post(target(url), data=body, headers=headers, allow_redirects=False)
+        self._exchanges += 1
+        try:
+            with closing(
+                await session.post(target(url), data=body, headers=headers, allow_redirects=False)
+            ) as response:
+                yield response
+        finally:
+            self._exchanges -= 1
 
     async def close(self) -> None:
         """Close the connections."""

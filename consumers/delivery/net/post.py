@@ -6,7 +6,6 @@ Neither URLs nor what an error says of them is ever logged: the URLs of webhooks
 import asyncio
 import ssl
 from collections.abc import Mapping
-from contextlib import closing
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, TypeVar
 
@@ -97,7 +96,7 @@ class Poster:
         await self._client.close()
 
     async def _exchange(self, came: _Answered, url: httpx.URL, headers: Mapping[str, str], body: "Body") -> None:
-        with closing(await self._client.post(url, {**_IDENTITY, **headers}, body)) as response:
+        async with self._client.post(url, {**_IDENTITY, **headers}, body) as response:
             came.status = response.status
             came.headers = {name.lower(): value for name, value in response.headers.items()}
             async for part in response.content.iter_any():

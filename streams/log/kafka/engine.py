@@ -151,10 +151,11 @@ class KafkaEventLog:
         with self._open():
             self._retrying(self._alter, self._namespace + group, wanted)
 
-    def tail(self, positions: Positions) -> KafkaTail:
+    def tail(self, positions: Positions, types: frozenset[str] | None = None) -> KafkaTail:
         """Follow the partitions that ``positions`` names, each from there on, with a consumer of its own."""
+        places = {self._at(place): place for place in positions}
         with self._open():
-            return KafkaTail(self._common, {self._at(place): place for place in positions}, positions, self._framing)
+            return KafkaTail(self._common, places, positions, types, self._framing)
 
     def close(self) -> None:
         if self._closed.is_set():

@@ -10,7 +10,7 @@ from kafka import TopicPartition as KafkaPartition
 from schemas.codec import MalformedRecordError, UnknownSchemaError
 from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.kafka.errors import translated
-from streams.log.message import record_of_message
+from streams.log.message import record_of_message, type_of
 from streams.log.port import LogCorruptError, LogError, Positions, Stored, TopicPartition
 from streams.log.tail import Tailed
 
@@ -30,9 +30,11 @@ class KafkaTail:
         settings: Mapping[str, Any],
         places: Mapping[KafkaPartition, TopicPartition],
         at: Positions,
+        types: frozenset[str] | None = None,
         framing: Framing = SINGLE_OBJECT,
     ) -> None:
         self._places = places
+        self._types = types
         self._framing = framing
         with translated():
             self._consumer = KafkaConsumer(
@@ -61,8 +63,12 @@ class KafkaTail:
         self._consumer.close(autocommit=False)
 
     def _tailed(self, place: TopicPartition, messages: Sequence[Any]) -> Tailed:
-        found = [stored for each in messages if (stored := self._stored(place, each))]
+        wanted = messages if self._types is None else [each for each in messages if self._wants(each)]
+        found = [stored for each in wanted if (stored := self._stored(place, each))]
         return Tailed(place, found, messages[-1].offset + 1)
+
+    def _wants(self, message: Any) -> bool:
+        return self._types is None or type_of(message.headers) in self._types
 
     def _stored(self, place: TopicPartition, message: Any) -> Stored | None:
         try:

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 
 from schemas.ids import random_id
-from streams.runtime.fleet_instances import Departures
+from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.redis_client import redis_client
 from streams.runtime.redis_departures import RedisDepartures
 from streams.runtime.redis_memory import RedisMemory
+from streams.runtime.redis_store import RedisStateStore
 from streams.runtime.remembering import EventMemory
+from streams.runtime.state_store import StateStore
 from tests.fakes.fleet import NotedDepartures, RememberedEvents
 
 KINDS = ["memory", pytest.param("redis", marks=pytest.mark.redis)]
@@ -37,7 +39,22 @@ def event_memory(request: pytest.FixtureRequest) -> EventMemory:
 
 
 @pytest.fixture(params=KINDS)
-def departures(request: pytest.FixtureRequest) -> Departures:
+def folded(request: pytest.FixtureRequest) -> Iterator[StateStore]:
     if request.param == "memory":
-        return NotedDepartures()
-    return RedisDepartures(request.getfixturevalue("client"), f"{random_id()}.")
+        yield MemoryStateStore()
+        return
+    store = RedisStateStore(request.getfixturevalue("redis_url"), request.getfixturevalue("namespace"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"{random_id()}."
+
+
+@pytest.fixture
+def departures(request: pytest.FixtureRequest, folded: StateStore, namespace: str) -> NotedDepartures | RedisDepartures:
+    if isinstance(folded, MemoryStateStore):
+        return NotedDepartures(folded)
+    return RedisDepartures(request.getfixturevalue("client"), namespace)

@@ -1,22 +1,24 @@
 """What a fleet shares, in memory and in a real Redis: commands that are remembered, alerts that are on their way."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from producers.commands.limits import SignUpLimits
 from schemas.events import AnyEvent, Event, PromiseReminded
 from schemas.ids import random_id
+from schemas.topics import ALERTS, instance_key, partition_of
+from streams.domain.episodes import EPISODES, INSTANCES, table_key
 from streams.log.port import Record, record_of
-from streams.runtime.fleet_instances import Departures, Newest
+from streams.runtime.fleet_instances import Departures, Glance, Glances, Newest
 from streams.runtime.problems import ProblemError
 from streams.runtime.redis_client import redis_client
 from streams.runtime.redis_limits import redis_limits
 from streams.runtime.redis_memory import RedisMemory
 from streams.runtime.redis_turns import RedisTurns
 from streams.runtime.remembering import EventMemory, Known
-from streams.runtime.state_store import StoreUnavailableError
+from streams.runtime.state_store import Changes, StateStore, StoreUnavailableError
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -47,25 +49,55 @@ def test_commands_are_forgotten_after_their_days(client: Any) -> None:
     assert 3_500 < client.ttl(f"{namespace}event/one") <= 3_600
 
 
-def test_nothing_is_noted_of_what_nobody_appends_to(departures: Departures) -> None:
-    assert departures.newest(["acme/prom/a", "acme/prom/b"]) == {}
+class Noted(Departures, Glances, Protocol):
+    """What takes notes and looks at them."""
 
 
-def test_what_is_leaving_is_noted_until_all_of_it_has_landed(departures: Departures) -> None:
-    departures.enter("first", ["a", "b"])
-    departures.enter("second", ["b"])
-    assert departures.newest(["a", "b", "c"]) == {"a": Newest(leaving=True, offset=-1), "b": Newest(True, -1)}
-    departures.land({"second": {"b": 9}})
-    assert departures.newest(["b"]) == {"b": Newest(leaving=True, offset=9)}
-    departures.land({"first": {"a": 3, "b": 4}})
-    assert departures.newest(["a", "b"]) == {"a": Newest(False, 3), "b": Newest(False, 9)}, "the highest offset counts"
+PLACE = partition_of(instance_key("acme", "prom", "a"), ALERTS.partitions)
+A, B, C = [
+    name for name in map(str, range(99)) if partition_of(instance_key("acme", "prom", name), ALERTS.partitions) == PLACE
+][:3]
 
 
-def test_flights_land_together(departures: Departures) -> None:
-    departures.enter("first", ["a", "b"])
-    departures.enter("second", ["b"])
-    departures.land({"first": {"a": 3, "b": 4}, "second": {"b": 2}})
-    assert departures.newest(["a", "b"]) == {"a": Newest(False, 3), "b": Newest(False, 4)}
+def noted(departures: Noted, *names: str) -> dict[str, Newest]:
+    seen = departures.glance("acme", PLACE, [table_key("prom", name) for name in names])
+    return {key.removeprefix("prom/"): newest for key, newest in seen.newest.items()}
+
+
+def keys(**offsets: int) -> dict[str, int]:
+    named = {"a": A, "b": B}
+    return {instance_key("acme", "prom", named[name]): offset for name, offset in offsets.items()}
+
+
+def test_nothing_is_noted_of_what_nobody_appends_to(departures: Noted) -> None:
+    assert departures.glance("acme", PLACE, [table_key("prom", A), table_key("prom", B)]) == Glance({}, 0, {})
+
+
+def test_what_is_leaving_is_noted_until_all_of_it_has_landed(departures: Noted) -> None:
+    departures.enter("first", keys(a=0, b=0))
+    departures.enter("second", keys(b=0))
+    assert noted(departures, A, B, C) == {A: Newest(leaving=True, offset=-1), B: Newest(True, -1)}
+    departures.land({"second": keys(b=9)})
+    assert noted(departures, B) == {B: Newest(leaving=True, offset=9)}
+    departures.land({"first": keys(a=3, b=4)})
+    assert noted(departures, A, B) == {A: Newest(False, 3), B: Newest(False, 9)}, "the highest offset counts"
+
+
+def test_flights_land_together(departures: Noted) -> None:
+    departures.enter("first", keys(a=0, b=0))
+    departures.enter("second", keys(b=0))
+    departures.land({"first": keys(a=3, b=4), "second": keys(b=2)})
+    assert noted(departures, A, B) == {A: Newest(False, 3), B: Newest(False, 4)}
+
+
+@pytest.mark.parametrize("count", [1, 3, 1_500])
+def test_what_is_folded_is_seen_beside_the_notes(departures: Noted, folded: StateStore, count: int) -> None:
+    place = (ALERTS.name, PLACE)
+    names = [table_key("prom", str(number)) for number in range(count)]
+    rows = {(INSTANCES, "acme", name): name.encode() for name in names[1:]}
+    assert folded.commit(EPISODES.name, place, 0, 7, Changes(rows))
+    assert departures.glance("acme", PLACE, names) == Glance({}, 7, {name: name.encode() for name in names[1:]})
+    assert departures.glance("globex", PLACE, names) == Glance({}, 7, {}), "another page's"
 
 
 @pytest.mark.redis

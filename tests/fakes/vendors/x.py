@@ -26,7 +26,7 @@ _OAUTH = {
 
 
 class X:
-    """Takes posts of accounts. ``posts`` are the bodies of those that are there, by their ids.
+    """Takes posts of accounts. ``posts`` are the bodies of those that are there, by their ids, ``authors`` the access tokens of who wrote them.
 
     ``remembers`` is how many posts of an account back it looks for the same text; how many X does is not published.
     """
@@ -34,7 +34,7 @@ class X:
     def __init__(self, *accounts: dict[str, str], remembers: int = 10) -> None:
         self.posts: dict[str, dict[str, Any]] = {}
         self._accounts = {account["access_token"]: account for account in accounts or (KEYS,)}
-        self._authors: dict[str, str] = {}
+        self.authors: dict[str, str] = {}
         self._remembers = remembers
         self._nonces: set[str] = set()
         self._made = 0
@@ -62,11 +62,11 @@ class X:
             return problem(403, GONE)
         self._made += 1
         made = str(1_995_000_000_000_000_000 + self._made)
-        self.posts[made], self._authors[made] = body, author
+        self.posts[made], self.authors[made] = body, author
         return json_reply(201, {"data": {"id": made, "text": body["text"], "edit_history_tweet_ids": [made]}})
 
     def _is_repeated(self, author: str, text: str) -> bool:
-        said = [post["text"] for key, post in self.posts.items() if self._authors[key] == author]
+        said = [post["text"] for key, post in self.posts.items() if self.authors[key] == author]
         return self._remembers > 0 and text in said[-self._remembers :]
 
     def _unsigned(self, request: Request) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import msgspec
 from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
-from consumers.delivery.outcome import Outcome, Sent
+from consumers.delivery.outcome import Finding, Outcome, Sent, Unknown
 from consumers.delivery.queue import Entry
 from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Ledger, Sender
@@ -59,14 +61,32 @@ class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
     def __init__(
-        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1,
+        self,
+        name: str = "email",
+        *,
+        idempotent: bool = False,
+        claim: int = 8,
+        threads: bool = False,
+        batch: int = 1,
+        asked_after: timedelta | None = None,
         combines: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
-            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch,
+            name,
+            name,
+            "address",
+            "",
+            idempotent,
+            confirm_by,
+            claim,
+            threads=threads,
+            batch=batch,
+            asked_after=asked_after,
             combines=combines and name != "webhook",
-        )  # fmt: skip
+        )
+        self.asked: list[Message] = []
+        self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")
         self.attempts: list[Message] = []
         self.requests: list[int] = []
         """How many messages each request had."""
@@ -102,6 +122,11 @@ class ScriptedChannel:
         assert len({message.notice.update for message in messages}) == 1
         self.requests.append(len(messages))
         return [await self.send(message) for message in messages]
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Answer what the provider has as ``knows`` says; ``asked`` are the messages that it was asked about."""
+        self.asked += messages
+        return [self.knows(message) for message in messages]
 
     async def close(self) -> None: ...
 
@@ -178,7 +203,7 @@ class Pipeline:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, self.policy)
         folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
         ledger = Ledger(backend.queue, backend.publisher, folded)
-        channel = limited(self.channel, self.limiter)
+        channel = kept_apart(limited(self.channel, self.limiter))
         return Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:

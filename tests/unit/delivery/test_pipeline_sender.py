@@ -275,6 +275,26 @@ async def test_what_is_in_doubt_never_comes_after_a_newer_update(hooks: Pipeline
     assert [state for _, state in hooks.states()] == ["in_doubt", "sent"]
 
 
+async def test_what_is_in_doubt_stays_so_if_a_newer_update_comes_right_before_it_is_asked_again(
+    hooks: Pipeline,
+) -> None:
+    hooks.subscribe("http://hook.example")
+    hooks.channel.script(SILENCE)
+    hooks.publish()
+    await hooks.deliver()
+    hooks.now += MINUTE
+    published: list[str] = []
+
+    def overtake(place: str) -> None:
+        if place == "before_claim" and not published:
+            published.append(hooks.publish(RESOLVED))
+
+    await hooks.deliver(overtake)
+    assert published
+    assert [status for _, status in hooks.channel.told()] == ["investigating", "resolved"]
+    assert [state for _, state in hooks.states()] == ["in_doubt", "sent"], "it may have arrived"
+
+
 async def test_a_refused_recipient_is_not_tried_again(mail: Pipeline) -> None:
     subscriber = mail.subscribe(ANN)
     mail.publish(subject="first")

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from producers.intake.deps import IntakeDeps
-from producers.intake.router import intake_router
+from producers.intake.router import WaysIn, intake_router
 from schemas.events import AlertReceived, AnyEvent, DeadLettered, EventData, Micros
 from streams.domain.catalogue import Catalogue
 from streams.domain.page import INCIDENTS
@@ -65,6 +65,10 @@ class Station:
 
     def intake(self, **other: Any) -> APIRouter:
         """Return the intake's routes; ``other`` replaces parts."""
+        return intake_router(self.ways(**other))
+
+    def ways(self, **other: Any) -> WaysIn:
+        """Return the intake's handlers; ``other`` replaces parts."""
         parts: dict[str, Any] = {
             "publisher": self.backend.publisher,
             "instances": self.backend.instances,
@@ -73,7 +77,7 @@ class Station:
             "clock": lambda: self.now,
             "metrics": self.metrics,
         }
-        return intake_router(IntakeDeps(**(parts | other)))
+        return WaysIn(IntakeDeps(**(parts | other)))
 
     def events(self) -> list[AnyEvent]:
         """Return all that lies on the log, in order."""

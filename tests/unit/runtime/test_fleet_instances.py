@@ -1,7 +1,7 @@
 """What an intake of a fleet may rely on: a folded state, unless something newer is on its way to the fold."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from schemas.vocabulary import AlertStatus, Severity
 from streams.domain.episodes import EPISODES, table_key
 from streams.log.memory import MemoryEventLog
 from streams.log.port import LogUnavailableError, Record, record_of
-from streams.runtime.fleet_instances import DepartingPublisher, FleetInstances
+from streams.runtime.fleet_instances import DepartingLog, FleetInstances, Glance, Landed, Newest
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
@@ -29,15 +29,16 @@ class World:
     def __init__(self) -> None:
         self.log = MemoryEventLog()
         self.store = MemoryStateStore()
-        self.departures = NotedDepartures()
-        self.instances = FleetInstances(self.store, self.departures)
-        self.publisher = DepartingPublisher(KafkaPublisher(self.log), self.departures)
+        self.departures = NotedDepartures(self.store)
+        self.instances = FleetInstances(self.departures)
+        self.departing = DepartingLog(self.log, self.departures)
+        self.publisher = KafkaPublisher(self.departing)
 
     async def publish(self, *events: AnyEvent) -> None:
         """Append, and wait until it is noted that nothing is under way any more."""
         await self.publisher.publish(events)
-        if (landing := self.publisher._landing) is not None:
-            await landing
+        if (landing := self.departing._landing) is not None:
+            await asyncio.wrap_future(landing)
 
     def fold(self) -> None:
         fold = PartitionFold(EPISODES, self.log, self.store)
@@ -50,6 +51,11 @@ class World:
     def known(self, *names: str) -> set[str]:
         keys = [table_key("prom", name) for name in names]
         return {key.removeprefix("prom/") for key in self.instances.get_many("acme", keys)}
+
+
+def newest_of(departures: NotedDepartures, name: str) -> Mapping[str, Newest]:
+    partition = partition_of(instance_key("acme", "prom", name), ALERTS.partitions)
+    return departures.glance("acme", partition, [table_key("prom", name)]).newest
 
 
 def _frame(record: Record) -> bytes:
@@ -94,17 +100,18 @@ def firing_again(name: str) -> AnyEvent:
 
 async def test_landings_that_cannot_be_noted_refuse_nothing(caplog: pytest.LogCaptureFixture) -> None:
     class Away(NotedDepartures):
-        def land(self, flights: Mapping[str, Mapping[str, int]]) -> None:
+        def land(self, flights: Landed) -> None:
             raise StoreUnavailableError("away")
 
     world = World()
     world.departures = Away()
-    world.publisher = DepartingPublisher(KafkaPublisher(world.log), world.departures)
+    world.departing = DepartingLog(world.log, world.departures)
+    world.publisher = KafkaPublisher(world.departing)
     await world.publish(firing("a"))
     assert "1 appends count as under way" in caplog.text
     await world.publish(firing("b"))
     world.fold()
-    assert world.departures.newest([instance_key("acme", "prom", "a")])[instance_key("acme", "prom", "a")].leaving
+    assert newest_of(world.departures, "a")["prom/a"].leaving
 
 
 async def test_an_append_that_fails_leaves_its_instances_in_doubt() -> None:
@@ -121,15 +128,14 @@ async def test_what_is_no_alert_is_noted_nowhere() -> None:
     world = World()
     event: AnyEvent = Event("one", "acme", NOW, NOW, "ops", None, None, drill=False, data=PromiseReminded("i", NOW))
     await world.publisher.publish([event])
-    assert world.departures.newest([instance_key("acme", "prom", "a")]) == {}
+    assert newest_of(world.departures, "a") == {}
 
 
 async def test_without_the_store_nothing_is_taken() -> None:
     class Away(NotedDepartures):
-        def newest(self, keys: object) -> dict[str, object]:  # type: ignore[override] # it never returns
+        def glance(self, page: str, partition: int, keys: Sequence[str]) -> Glance:
             raise StoreUnavailableError("away")
 
-    world = World()
-    instances = FleetInstances(world.store, Away())  # type: ignore[arg-type] # as above
+    instances = FleetInstances(Away())
     with pytest.raises(LogUnavailableError):
         await asyncio.to_thread(instances.get_many, "acme", ["prom/a"])
