@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import msgspec
 
-from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
+from consumers.delivery.ahead import NOTHING, Found, Lookups, Subscribers, is_over
+from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
 from consumers.delivery.pacing import Pacing
 from consumers.delivery.plans import ASKED
@@ -31,9 +32,8 @@ from consumers.delivery.verdicts import (
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
-from schemas.shapes import decoder
-from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
-from streams.keys.vault import ErasedError, Vault
+from schemas.vocabulary import Kind, NotificationState
+from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
 from streams.runtime.links import Links
 from streams.runtime.signup import confirmation
@@ -48,13 +48,6 @@ MaySend: TypeAlias = Callable[[Entry], bool]
 
 def _always(_entry: Entry) -> bool:
     return True
-
-
-class Subscribers(Protocol):
-    """Looks subscribers up as folded so far."""
-
-    def subscriber(self, page: str, key: str) -> Subscriber | None:
-        """Return a subscriber, None where there is none."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -80,7 +73,7 @@ class Dispatch:
         policy: Policy,
     ) -> None:
         self._queue = queue
-        self._subscribers = subscribers
+        self._lookups = Lookups(queue, subscribers, vault)
         self._vault = vault
         self._links = links
         self._clock = clock
@@ -103,7 +96,8 @@ class Dispatch:
         """
         if len({entry.update for entry in entries}) > 1:
             return await self._send_several(channel, entries, random, refusals, may_send)
-        prepared = [self._prepared(channel, entry, random) for entry in entries]
+        ahead = self._lookups.ahead(entries)
+        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = _ready(entries, prepared, may_send)
         asks = channel.capabilities.asks
         doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
@@ -131,18 +125,18 @@ class Dispatch:
         if not channel.capabilities.combines:
             return []
         known = {entry.notification for entry in chosen}
-        put_off_before = {(entry.page, entry.subscriber) for entry in chosen if was_put_off(entry)}
+        endpoints = {(entry.page, entry.subscriber): entry for entry in chosen if was_put_off(entry)}
         return [
-            entry
-            for page, key in sorted(put_off_before)
-            if self._may_combine(page, key)
-            for entry in self._pacing.waiting(page, key, self._clock())
-            if entry.notification not in known
+            companion
+            for (page, key), entry in endpoints.items()
+            if self._may_combine(entry)
+            for companion in self._pacing.waiting(page, key, self._clock())
+            if companion.notification not in known
         ]
 
-    def _may_combine(self, page: str, key: str) -> bool:
+    def _may_combine(self, entry: Entry) -> bool:
         try:
-            subscriber = self._subscribers.subscriber(page, key)
+            subscriber = self._lookups.subscriber(entry, NOTHING)
         except LookupError:  # not folded yet: each is asked for itself, and tried again
             return False
         return subscriber is not None and self._pacing.may_combine(subscriber.pace)
@@ -151,10 +145,9 @@ class Dispatch:
         self, channel: Channel, entries: Sequence[Entry], random: Random, refusals: int, may_send: MaySend
     ) -> list[Conclusion]:
         """Try entries of one endpoint: as one message those that may be, the rest one by one."""
-        first = entries[0]
         together = [entry for entry in entries if self._can_wait(entry)]
         ended: dict[str, Conclusion] = {}
-        if len(together) > 1 and self._may_combine(first.page, first.subscriber):
+        if len(together) > 1 and self._may_combine(entries[0]):
             conclusions = await self._send_together(channel, together, random, refusals, may_send)
             ended = {entry.notification: one for entry, one in zip(together, conclusions, strict=True)}
         for entry in entries:
@@ -172,7 +165,7 @@ class Dispatch:
         self, channel: Channel, entries: Sequence[Entry], random: Random, refusals: int, may_send: MaySend
     ) -> list[Conclusion]:
         """Try entries of one endpoint as one message that lists them, and conclude each for itself."""
-        prepared = [self._prepared(channel, entry, random, entries) for entry in entries]
+        prepared = [self._prepared(channel, entry, NOTHING, random, entries) for entry in entries]
         ready = _ready(entries, prepared, may_send)
         ended: dict[str, Conclusion] = {}
         if ready:
@@ -195,13 +188,13 @@ class Dispatch:
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
 
     def _prepared(
-        self, channel: Channel, entry: Entry, random: Random, together: Sequence[Entry] = ()
+        self, channel: Channel, entry: Entry, ahead: Found, random: Random, together: Sequence[Entry] = ()
     ) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            return self._message(channel, entry, notice, together)
+            return self._message(channel, entry, notice, ahead, together)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -212,7 +205,8 @@ class Dispatch:
     ) -> Conclusion:
         notice = message.notice
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
-        return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
+        events = self._followers(channel, entry, notice, ended)
+        return msgspec.structs.replace(ended, events=events) if events else ended
 
     def _asked(
         self, channel: Channel, entry: Entry, message: Message, finding: Finding, random: Random, refusals: int
@@ -256,22 +250,21 @@ class Dispatch:
         return outcomes
 
     def _message(
-        self, channel: Channel, entry: Entry, notice: Notice, together: Sequence[Entry]
+        self, channel: Channel, entry: Entry, notice: Notice, ahead: Found, together: Sequence[Entry]
     ) -> Message | Conclusion:
-        subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)
+        subscriber = self._lookups.subscriber(entry, ahead)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
-        late = _is_over(notice) and self._queue.never_left(entry)
+        late = is_over(notice) and self._lookups.is_late(entry, ahead)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
         combines = channel.capabilities.combines
         waits = self._pacing.hold(entry, notice, subscriber.pace, self._clock(), combines=combines, together=together)
         if waits is not None:
             return put_off(waits.reason, waits.until)
-        try:
-            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
-        except ErasedError:
+        endpoint = self._lookups.endpoint(subscriber, ahead)
+        if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         asks = _asks(notice)
         return Message(
@@ -291,14 +284,14 @@ class Dispatch:
         )
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
-        now = self._clock()
         if ended.condemns:
+            now = self._clock()
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
         if sent and _asks(notice) and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
-            return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
+            return tuple(confirmation(self._vault, entry.page, entry.subscriber, self._clock()))
         return ()
 
 
@@ -323,12 +316,6 @@ def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
 def _asks(notice: Notice) -> bool:
     """Whether a notice asks for a confirmation; one that was asked for by its subscriber brings their link."""
     return notice.kind is Kind.CONFIRMATION and notice.status == ASKED
-
-
-def _is_over(notice: Notice) -> bool:
-    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
-        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
-    )
 
 
 def _event(identifier: str, page: str, now: Micros, data: e.EventData) -> AnyEvent:

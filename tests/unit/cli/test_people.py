@@ -116,7 +116,7 @@ def test_each_line_that_fails_is_named_and_no_address_is(run: Run, api: FakeApi,
     result = run("subscriber", "import", str(file))
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "tocsin: line 3: address: is missing", "tocsin: line 4: state: must be active, pending, suppressed or removed",
+        "tocsin: line 3: address: is missing", "tocsin: line 4: state: must be active, paused, pending, suppressed or removed",
         "tocsin: line 5: address: is not an email", "tocsin: line 6: cells: is unknown",
     ]  # fmt: skip
     assert result.stdout.splitlines()[0] == "added 1 of 5 lines; 0 were known, 4 are refused"
