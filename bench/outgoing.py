@@ -1,7 +1,8 @@
 """A notice for 10,000 webhooks at 500 hosts, with and without a tenth of them slow or broken; and what is lost or doubled of it.
 
 Everything is in it: addresses decrypted, names resolved (by a table) and checked, bodies signed, claims and results durable on
-the log. A round with slow and broken hosts stands between two without, because machines are shared. The bare baseline is the same HTTP client in a bare loop, posting bodies of the same size to the same hosts.
+the log. The round with slow and broken hosts stands between two without, because machines are shared. The bare baseline is the
+same HTTP client in a loop, posting bodies of the same size to the same hosts.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from bench import population
 from bench.many_hosts import Hosts, address_of, many_hosts
 from bench.measure import Metric, at_most, noted, percentile, within
 from bench.programs import folder
+from bench.seating import seat
 from consumers.delivery.channel import Endpoint
 from consumers.delivery.channels.webhook import CLAIM, WebhookChannel, new_secret
 from consumers.delivery.context import ChannelContext
@@ -32,7 +34,7 @@ from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.net.post import Answer, Poster
 from consumers.delivery.sender import Ledger, Sender
-from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS, Subscriber
+from consumers.delivery.subscribers import ACTIVE, Subscriber
 from schemas.events import Change, Event, Filter, NoticePublished
 from schemas.ids import random_id
 from schemas.vocabulary import CellStatus, Impact, Kind
@@ -98,13 +100,18 @@ async def _resolve(host: str, _port: int) -> list[str]:
 
 def _subscribe(backend: Backend, port: int) -> int:
     """Give the stage subscribers as if it had folded them, with keys and sealed addresses; return how many."""
-    table, ids = backend.subscribers.tables[SUBSCRIBERS], [random_id() for _ in range(MANY)]
+    ids = [random_id() for _ in range(MANY)]
     backend.vault.create_all({one: f"{PAGE}/{one}" for one in ids})
-    for number, one in enumerate(ids):
-        endpoint = Endpoint(_url(number, port), new_secret())
-        sealed = backend.vault.seal(one, msgspec.json.encode(endpoint))
-        table.fill(PAGE, one, Subscriber(one, "webhook", sealed, _WANTED, ACTIVE, "", "bench", 0))
-        backend.subscribers.index.set(PAGE, one, "webhook", _WANTED)
+    endpoints = [msgspec.json.encode(Endpoint(_url(number, port), new_secret())) for number in range(MANY)]
+    sealed = [backend.vault.seal(one, endpoint) for one, endpoint in zip(ids, endpoints, strict=True)]
+    seat(
+        backend,
+        PAGE,
+        [
+            Subscriber(one, "webhook", address, _WANTED, ACTIVE, "", "bench", 0)
+            for one, address in zip(ids, sealed, strict=True)
+        ],
+    )
     return len(ids)
 
 

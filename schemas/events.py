@@ -410,6 +410,13 @@ class SubscriberChanged(EventData, frozen=True):
     filter: Filter
 
 
+class SubscriberPaused(EventData, frozen=True):
+    """A subscriber wants to hear of nothing for a while (``paused``), or of what they chose again."""
+
+    subscriber: str
+    paused: bool
+
+
 class QuietHours(msgspec.Struct, frozen=True, gc=False):
     """When nothing is to arrive: from ``start`` to ``end``, in minutes after midnight by the clocks of an IANA time zone.
 
@@ -545,6 +552,17 @@ class DeliveriesRecorded(EventData, frozen=True):
     results: list[DeliveryResult]
 
 
+class NotificationsRedriven(EventData, frozen=True):
+    """An operator has failed notifications sent after all (at most 1,000), in one shard.
+
+    With ``even_in_doubt`` those in doubt are sent again too: some may come twice.
+    """
+
+    shard: int
+    notifications: list[str]
+    even_in_doubt: bool = False
+
+
 # --- tocsin.deadletters, by source -----------------------------------------------------------------
 
 
@@ -596,6 +614,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberConfirmed,
     ConfirmationRequested,
     SubscriberChanged,
+    SubscriberPaused,
     PaceChosen,
     SubscriberRemoved,
     EndpointSuppressed,
@@ -603,6 +622,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     NotificationsPlanned,
     NotificationsClaimed,
     DeliveriesRecorded,
+    NotificationsRedriven,
     DeadLettered,
 )
 EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind in EVENT_TYPES}

@@ -44,12 +44,15 @@ SUBSCRIPTIONS = Topic(
     "tocsin.subscriptions",
     DEFAULT_PARTITIONS,
     (
-        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.PaceChosen,
+        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberPaused,
+        e.PaceChosen,
         e.SubscriberRemoved, e.EndpointSuppressed,
     ),
 )  # fmt: skip
 NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePublished, e.NotificationsPlanned))
-DELIVERIES = Topic("tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded))
+DELIVERIES = Topic(
+    "tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded, e.NotificationsRedriven)
+)
 DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered,), retention_days=30)
 
 TOPICS: tuple[Topic, ...] = (ALERTS, PAGES, SUBSCRIPTIONS, NOTIFICATIONS, DELIVERIES, DEADLETTERS)
@@ -97,7 +100,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return ALERTS.name, instance_key(page, data.source, data.fingerprint)
         case (
             e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
-            | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed()
+            | e.SubscriberPaused() | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):
@@ -105,7 +108,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return NOTIFICATIONS.name, f"{page}/{notice.subject_id}"
         case e.NotificationsPlanned():
             return NOTIFICATIONS.name, f"{page}/{data.shard}"
-        case e.NotificationsClaimed() | e.DeliveriesRecorded():
+        case e.NotificationsClaimed() | e.DeliveriesRecorded() | e.NotificationsRedriven():
             return DELIVERIES.name, f"{page}/{data.shard}"
         case e.DeadLettered():
             return DEADLETTERS.name, f"{page}/{data.source}"

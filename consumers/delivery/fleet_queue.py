@@ -108,9 +108,11 @@ class FleetQueue:
         ]
         return sorted(found, key=lambda entry: entry.at)[:limit]
 
-    def never_left(self, entry: Entry) -> bool:
-        older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
-        return bool(older) and not any(item.state in LEFT for item in older)
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        older = ((entry, thread.planned[: entry.seq]) for entry, thread in self._threads_of(entries))
+        return frozenset(
+            entry.notification for entry, items in older if items and not any(item.state in LEFT for item in items)
+        )
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
@@ -160,17 +162,29 @@ class FleetQueue:
         return [_entry(page, thread, item) for item in thread.planned]
 
     def of_subject(self, page: str, subject: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
+        return self._listed(page, ledger.of_subject(subject), after, limit, frozenset(State))
+
+    def in_state(self, page: str, state: State, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
+        return self._listed(page, ledger.in_state(state), after, limit, frozenset({state}))
+
+    # --- inside ---
+
+    def _listed(
+        self, page: str, ranking: str, after: str | None, limit: int, states: frozenset[State]
+    ) -> tuple[list[Entry], str | None]:
+        """Return what is in one of ``states`` of the threads of a ranking, and the next cursor."""
         start = _cursor(after)
         found: list[Entry] = []
-        for each in self._in_order(page, subject, start, limit + 1):
+        # One more than the list and its successor take: the thread to go on with may have nothing left.
+        for each in self._in_order(page, ranking, start, limit + 2):
             given = start.given if (each.score, each.member) == (start.score, start.member) else 0
             for number, item in enumerate(each.thread.planned[given:], given):
+                if item.state not in states:
+                    continue
                 if len(found) == limit:
                     return found, f"{each.score}.{number}.{each.member}"
                 found.append(_entry(page, each.thread, item))
         return found, None
-
-    # --- inside ---
 
     def _ours(self, ranking: str, upto: Micros | None, limit: int, share: Share) -> list[tuple[str, Thread]]:
         """Return what partitions have for us; where others' shards lie before ours, as many are read as it takes."""
@@ -238,15 +252,15 @@ class FleetQueue:
                 if row in values:
                     yield entry, decoded(_SPECS[THREADS], values[row])
 
-    def _in_order(self, page: str, subject: str, start: "_Cursor", limit: int) -> Iterator[_Found]:
-        """Yield the page's threads of a subject from a place on, by when they were first planned."""
-        lists = [self._from(partition, page, subject, start, limit) for partition in range(self._partitions)]
+    def _in_order(self, page: str, ranking: str, start: "_Cursor", limit: int) -> Iterator[_Found]:
+        """Yield the page's threads of a ranking from a place on, by when they were first planned."""
+        lists = [self._from(partition, page, ranking, start, limit) for partition in range(self._partitions)]
         return merge(*lists, key=lambda each: (each.score, each.member))
 
-    def _from(self, partition: int, page: str, subject: str, start: "_Cursor", limit: int) -> Iterable[_Found]:
+    def _from(self, partition: int, page: str, ranking: str, start: "_Cursor", limit: int) -> Iterable[_Found]:
         asked = limit
         while True:
-            members = self._store.ranked(LEDGER.name, partition, ledger.of_subject(subject), None, asked)
+            members = self._store.ranked(LEDGER.name, partition, ranking, None, asked)
             wanted = [
                 (member, score)
                 for member, score in members

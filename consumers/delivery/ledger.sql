@@ -41,3 +41,5 @@ create index if not exists ledger_by_subject on ledger (subject, subscriber, seq
 create index if not exists ledger_fresh on ledger (channel, turn, seq) where due is not null and turn is not null;
 create index if not exists ledger_queue on ledger (channel, due, seq) where due is not null and turn is null;
 create index if not exists ledger_claimed on ledger (channel, seq) where state = 'claimed';
+create index if not exists ledger_failed on ledger (page, seq) where state = 'failed';
+create index if not exists ledger_in_doubt on ledger (page, seq) where state = 'in_doubt';

@@ -7,7 +7,7 @@ rankings that the store keeps beside the rows. The embedded engine's ledger is `
 from collections.abc import Iterable, Iterator
 
 from consumers.delivery import ledger_rules as rules
-from consumers.delivery.ledger_rules import EMPTY, Item, Thread
+from consumers.delivery.ledger_rules import EMPTY, LISTED, Item, Thread
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.topics import DELIVERIES, NOTIFICATIONS
@@ -44,11 +44,18 @@ def of_subject(subject: str) -> str:
     return f"subject/{subject}"
 
 
+def in_state(state: State) -> str:
+    """Return the ranking of the threads in which something is in this state, one of ``LISTED``, by when they were planned."""
+    return f"in/{state}"
+
+
 def ranked(_: str, thread: Thread) -> Iterator[tuple[str, int]]:
     """Yield where a thread stands."""
     if not thread.planned:
         return
     yield of_subject(thread.subject), thread.planned[0].planned_at
+    for state in LISTED & {one.state for one in thread.planned}:
+        yield in_state(state), thread.planned[0].planned_at
     if (ready := thread.next) is not None and ready.due is not None:
         yield (queue(thread.channel), ready.due) if ready.turn is None else (fresh(thread.channel), ready.turn)
     if waiting := thread.overtaken:
@@ -73,6 +80,10 @@ def step(state: Tables, event: AnyEvent, out: Output) -> None:
             for result in results:
                 before = _item(state, event.page, result.notification)
                 _put(state, event.page, before, rules.record(before, worker, result, event.recorded_at))
+        case e.NotificationsRedriven(notifications=notifications, even_in_doubt=even_in_doubt):
+            for notification in notifications:
+                before = _item(state, event.page, notification)
+                _put(state, event.page, before, rules.redrive(before, event.recorded_at, even_in_doubt=even_in_doubt))
         case _:
             out.ignore("not an event of the ledger")
 
@@ -115,7 +126,7 @@ def prefetch(event: AnyEvent) -> Iterable[tuple[str, str, str]]:
             prefix = rules.id_prefix(planned.subject_id, planned.update)
             for subscriber in planned.recipients:
                 yield THREADS, event.page, rules.thread_key(prefix + subscriber)
-        case e.NotificationsClaimed(notifications=notifications):
+        case e.NotificationsClaimed(notifications=notifications) | e.NotificationsRedriven(notifications=notifications):
             for notification in notifications:
                 yield THREADS, event.page, rules.thread_key(notification)
         case e.DeliveriesRecorded(results=results):
@@ -128,7 +139,15 @@ def prefetch(event: AnyEvent) -> Iterable[tuple[str, str, str]]:
 LEDGER = Processor(
     name="ledger",
     topics=(NOTIFICATIONS.name, DELIVERIES.name),
-    types=frozenset({"NoticePublished", "NotificationsPlanned", "NotificationsClaimed", "DeliveriesRecorded"}),
+    types=frozenset(
+        {
+            "NoticePublished",
+            "NotificationsPlanned",
+            "NotificationsClaimed",
+            "DeliveriesRecorded",
+            "NotificationsRedriven",
+        }
+    ),
     tables=(TableSpec(THREADS, Thread, lazy=True, ranked=ranked), TableSpec(NOTICES, Notice, lazy=True)),
     step=step,
     prefetch=prefetch,

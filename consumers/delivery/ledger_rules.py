@@ -21,6 +21,8 @@ _LATER = (State.DELIVERED, State.FAILED)
 _WAIT = (State.PLANNED, State.IN_DOUBT)
 LEFT = frozenset({State.CLAIMED, State.SENT, State.DELIVERED, State.IN_DOUBT})
 """States in which something may have left."""
+LISTED = frozenset({State.FAILED, State.IN_DOUBT})
+"""States that are looked for in the whole ledger: what an operator may have sent after all."""
 TAKEN = frozenset({State.SENT, State.DELIVERED})
 """States in which the other side certainly took it; the reason is then the receipt that it gave, if it gave one."""
 
@@ -48,6 +50,9 @@ def thread_key(notification: str) -> str:
 def subscriber_of(notification: str) -> str:
     """Return the subscriber that a notification is for."""
     return notification[_SUBSCRIBER]
+
+
+REDRIVEN = "an operator has it sent after all"
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -142,6 +147,27 @@ def record(item: Item, worker: str, result: DeliveryResult, at: Micros) -> Item:
         item, state=result.state, reason=reason, attempts=attempts, at=at, due=due_after(result, at), turn=None,
         held_until=max(item.held_until, held_until(item.state, result)),
     )  # fmt: skip
+
+
+def redrive(item: Item, at: Micros, *, even_in_doubt: bool) -> Item:
+    """Take up again what had ended; see ``redriven``. Nobody holds it any more, and its attempts are counted anew."""
+    state = redriven(item.state, item.at, item.due, at, even_in_doubt=even_in_doubt)
+    if state is None:
+        return item
+    return replace(item, state=state, reason=REDRIVEN, worker="", attempts=0, at=at, due=at, turn=None, held_until=at)
+
+
+def redriven(state: State, since: Micros, due: Micros | None, at: Micros, *, even_in_doubt: bool) -> State | None:
+    """Return the state from which a notification is taken up again at an operator's wish of time ``at``, None: it is not.
+
+    What failed is planned once more. What is in doubt stays so and is asked again, for an earlier attempt may have arrived. A
+    wish is about what it found: what came into its state ``since``, after the wish, is not meant.
+    """
+    if since > at:
+        return None
+    if state is State.FAILED:
+        return State.PLANNED
+    return State.IN_DOUBT if state is State.IN_DOUBT and due is None and even_in_doubt else None
 
 
 def attempts_after(state: State, attempts: int, result: DeliveryResult) -> int:

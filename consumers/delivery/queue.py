@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas.events import Micros, Notice
+from schemas.vocabulary import NotificationState
 from streams.runtime.notified import Notified
 
 
@@ -102,8 +103,8 @@ class DeliveryQueue(Protocol):
     def claimed(self, channel: str, limit: int) -> list[Entry]:
         """Return up to ``limit`` notifications in somebody's hands, the oldest claims first, about."""
 
-    def never_left(self, entry: Entry) -> bool:
-        """Whether there were earlier messages of the subject for the endpoint and certainly none of them was sent."""
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        """Return those, by id, before which there were messages of the subject for the endpoint and certainly none was sent."""
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         """Return the receipts of what was sent of the subject to the endpoint before, oldest first; most have none."""
@@ -131,6 +132,14 @@ class DeliveryQueue(Protocol):
 
         Each comes once; those for one endpoint come in the order of their plans. None is the beginning, and the end;
         a strange cursor raises ValueError.
+        """
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        """Return up to ``limit`` notifications of a page that are in a ``state`` of ``ledger_rules.LISTED``.
+
+        The order is about that of their plans; cursors are as in ``of_subject``.
         """
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from consumers.delivery.ledger import OVERTAKEN
-from consumers.delivery.ledger_rules import LEFT, TAKEN
+from consumers.delivery.ledger_rules import LEFT, LISTED, TAKEN
 from consumers.delivery.queue import WHOLE, Entry, Holding, Notices, Overtaken, Share
 from schemas.events import Micros, Notice
 from schemas.shapes import decoder
@@ -30,7 +30,10 @@ _HELD = f"""select l.notification, exists ({_SIBLING} and (o.state = 'claimed' o
 from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?))"""
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
 where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
-_OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
+_NEVER_LEFT = """select l.notification from ledger l join ledger o
+on o.subject = l.subject and o.subscriber = l.subscriber and o.seq < l.seq
+where l.notification in (select value from json_each(?))
+group by l.notification having not max(o.state in (select value from json_each(?)))"""
 _EARLIER = """select reason from ledger where subject = ? and subscriber = ? and seq < ? and reason <> ''
 and state in (select value from json_each(?)) order by seq"""
 _KNOWN = """select notification, subscriber, channel, shard, state from ledger
@@ -42,9 +45,15 @@ and l.turn is not null and not exists ({_SIBLING} and o.state = 'claimed') order
 _OF_SUBJECT = (
     f"""select {_COLUMNS} from ledger l where l.page = ? and l.subject = ? and l.seq > ? order by l.seq limit ?"""
 )
+_IN_STATE = {
+    state: f"""select {_COLUMNS} from ledger l indexed by ledger_{state}
+where l.page = ? and l.state = '{state}' and l.seq > ? order by l.seq limit ?"""
+    for state in LISTED
+}
 _THREAD = f"select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.page = ? order by l.seq"
 
 _TAKEN = msgspec.json.encode(sorted(TAKEN)).decode()
+_LEFT = msgspec.json.encode(sorted(LEFT)).decode()
 
 
 class Rows(Protocol):
@@ -71,17 +80,15 @@ class StoredQueue:
         return [Overtaken(Entry(*row[:-1]), row[-1]) for row in self._rows.query(_OVERTAKEN, (channel, limit))]
 
     def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
-        ids = msgspec.json.encode([entry.notification for entry in entries]).decode()
-        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, ids))}
+        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, _ids(entries)))}
         blocked = frozenset(notification for notification, is_blocked in held.items() if is_blocked)
         return Holding(frozenset(held) - blocked, blocked)
 
     def claimed(self, channel: str, limit: int) -> list[Entry]:
         return self._entries(_CLAIMED, (channel, limit))
 
-    def never_left(self, entry: Entry) -> bool:
-        older = {row[0] for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))}
-        return bool(older) and not older & LEFT
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        return frozenset(row[0] for row in self._rows.query(_NEVER_LEFT, (_ids(entries), _LEFT)))
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = (entry.subject, entry.subscriber, entry.seq, _TAKEN)
@@ -118,12 +125,22 @@ class StoredQueue:
         found = self._entries(_OF_SUBJECT, (page, subject, _cursor(after), limit + 1))
         return found[:limit], str(found[limit - 1].seq) if len(found) > limit else None
 
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        found = self._entries(_IN_STATE[state], (page, _cursor(after), limit + 1))
+        return found[:limit], str(found[limit - 1].seq) if len(found) > limit else None
+
     def _entries(self, statement: str, values: Sequence[Any]) -> list[Entry]:
         return [Entry(*row) for row in self._rows.query(statement, values)]
 
     def _first(self, column: str, channel: str) -> Micros | None:
         found = [self._rows.query(each.format(column), (channel,)) for each in (_FIRST_FRESH, _FIRST_AGAIN)]
         return min((rows[0][0] for rows in found if rows), default=None)
+
+
+def _ids(entries: Sequence[Entry]) -> str:
+    return msgspec.json.encode([entry.notification for entry in entries]).decode()
 
 
 def _cursor(text: str | None) -> int:

@@ -71,12 +71,14 @@ class Delivery:
     """One notification as the ledger has it; ``at`` is when it came into this state, ``address`` is masked."""
 
     notification: str
+    subject: str
     subscriber: str
     channel: str
     address: str
     state: NotificationState
     at: Micros
     reason: str
+    attempts: int
 
 
 class Deliveries(Protocol):
@@ -84,6 +86,11 @@ class Deliveries(Protocol):
 
     def list(self, page: str, subject: str, after: str | None, limit: int) -> tuple[Sequence[Delivery], str | None]:
         """Return notifications about an incident or maintenance behind a cursor, and the next cursor if there is more."""
+
+    def in_state(
+        self, page: str, state: NotificationState, after: str | None, limit: int
+    ) -> tuple[Sequence[Delivery], str | None]:
+        """Return the page's failed notifications, or those in doubt, behind a cursor, and the next cursor."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ class Reasons(Protocol):
 
 @dataclass(frozen=True)
 class SubscriberRow:
-    """A subscriber with state (``pending active suppressed removed``) and filter; the address is masked."""
+    """A subscriber with state (``pending active paused suppressed removed``) and filter; the address is masked."""
 
     id: str
     channel: str
@@ -193,6 +200,9 @@ class Subscribers(Protocol):
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
         """Return subscribers behind a cursor, and the next cursor if there is more."""
+
+    def one(self, page: str, subscriber: str) -> SubscriberRow | None:
+        """Return one subscriber, None for an unknown one."""
 
 
 @dataclass(frozen=True)

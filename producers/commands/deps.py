@@ -11,6 +11,7 @@ from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
 from streams.runtime.links import Links
+from streams.runtime.notified import Notifications
 from streams.runtime.publisher import Publisher
 from streams.runtime.views import Views
 
@@ -62,6 +63,7 @@ class CommandDeps:
     links: Links
     clock: Clock
     find: Find
+    notifications: Notifications
     limits: SignUpLimits = field(default_factory=SignUpLimits)
     standing: StandingOf = unsettled
     doors: Mapping[str, Door] = field(default_factory=dict)

@@ -9,6 +9,9 @@ from producers.commands.drafts import Drafts
 from producers.commands.forms import Forms
 from producers.commands.incidents import Incidents
 from producers.commands.maintenances import Maintenances
+from producers.commands.manage_forms import ManageForms
+from producers.commands.managing import Managing
+from producers.commands.redrives import Redrives
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import Subscribers
 
@@ -21,7 +24,8 @@ def commands_router(deps: CommandDeps) -> APIRouter:
     sign_ups = SignUps(desk)
     subscribers = Subscribers(desk, sign_ups)
     router = APIRouter()
-    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers, Batches(desk)):
+    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers, Batches(desk), Redrives(desk)):
         router.include_router(part.routes(), prefix=PREFIX)
     router.include_router(Forms(desk, sign_ups, subscribers).routes())
+    router.include_router(ManageForms(desk, sign_ups, Managing(desk, sign_ups)).routes())
     return router

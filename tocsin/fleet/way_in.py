@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import StoredSubscribers
-from consumers.delivery.subscribers import ACTIVE, REMOVED
+from consumers.delivery.subscribers import ACTIVE, PAUSED, REMOVED
 from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
@@ -71,6 +71,7 @@ class WayIn:
             links=links,
             clock=ground.clock,
             find=self._find,
+            notifications=FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name)),
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,
@@ -90,7 +91,7 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state == ACTIVE else Standing.WAITING
+        return Standing.CONFIRMED if known.state in (ACTIVE, PAUSED) else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -43,12 +43,16 @@ class DeliveryShape(Shape):
     """One notification and what became of it; the address is masked."""
 
     notification: str
+    incident: str
+    """The incident or maintenance that it is about."""
     subscriber: str
     channel: str
     address: str
     state: NotificationState
     at: datetime
+    """Since when it is in this state."""
     reason: str | None
+    attempts: int
 
 
 class DeliveryList(Shape):
@@ -66,6 +70,7 @@ class Audience(Reading):
         refused = {**BAD, **MISSING, **REFUSED}
         router.get("/audience", responses=refused)(self.audience)
         router.get("/incidents/{incident}/deliveries", responses=refused)(self.deliveries)
+        router.get("/deliveries", responses=refused)(self.troubled)
         return router
 
     def audience(
@@ -90,6 +95,21 @@ class Audience(Reading):
         rows, following = ask(lambda: self.deps.deliveries.list(page, incident, after, limit))
         return DeliveryList(deliveries=[_delivery(row) for row in rows], next=following)
 
+    def troubled(
+        self,
+        page: str,
+        state: Annotated[
+            Literal[NotificationState.FAILED, NotificationState.IN_DOUBT],
+            Query(description="What failed, or what may have arrived and nobody can tell."),
+        ] = NotificationState.FAILED,
+        after: After = None,
+        limit: Limit = 100,
+    ) -> DeliveryList:
+        """Return the page's notifications that an operator may have sent after all, of all incidents and maintenances."""
+        self.view(page)
+        rows, following = ask(lambda: self.deps.deliveries.in_state(page, state, after, limit))
+        return DeliveryList(deliveries=[_delivery(row) for row in rows], next=following)
+
     def _explain(self, page: str, subscriber: str, cells: list[Cell], impact: Impact) -> ExplanationShape:
         found = self.deps.audience.explain(page, subscriber, cells, impact)
         if found is None:
@@ -107,10 +127,12 @@ def _count(found: ports.AudienceCount) -> AudienceShape:
 def _delivery(row: ports.Delivery) -> DeliveryShape:
     return DeliveryShape(
         notification=row.notification,
+        incident=row.subject,
         subscriber=row.subscriber,
         channel=row.channel,
         address=row.address,
         state=row.state,
         at=when(row.at),
         reason=row.reason or None,
+        attempts=row.attempts,
     )

@@ -136,6 +136,20 @@ class BatchDone(Answer):
     results: list[BatchResult]
 
 
+class Left(Answer):
+    """A notification that is left as it is, and why."""
+
+    notification: str
+    reason: str
+
+
+class Redriven(Answer):
+    """What is sent after all, in its turn, and what is not."""
+
+    redriven: list[str]
+    refused: list[Left]
+
+
 class Erased(Answer):
     """A subscriber whose address can no longer be read by anybody."""
 
@@ -161,6 +175,6 @@ _MEANINGS = {
     413: "The body is longer than 1 MiB.",
     415: "The body is not declared as JSON.",
     422: "The Idempotency-Key was used for something else.",
-    429: "Too many sign-ups: try again after Retry-After.",
+    429: "Too many attempts: try again after Retry-After.",
     503: "Nothing was stored: try again after Retry-After.",
 }

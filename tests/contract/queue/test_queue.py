@@ -157,14 +157,14 @@ def test_a_claim_of_what_is_overtaken_or_has_a_sibling_in_hand_is_blocked(town: 
 def test_whether_anything_of_a_subject_ever_left(town: Town, state: State, never: bool) -> None:
     town.plan("u1", ANN)
     [first] = town.queue.next(MAIL, town.now, 10)
-    assert not town.queue.never_left(first), "there was nothing before"
+    assert not town.queue.never_left([first]), "there was nothing before"
     town.claim(first.notification)
     town.end(first.notification, state)
     town.plan("u2", ANN)
     town.plan("u9", ANN, subject="another")
     second, another = town.queue.next(MAIL, town.now, 10)
-    assert town.queue.never_left(second) == never
-    assert not town.queue.never_left(another)
+    assert town.queue.never_left([second, another]) == ({second.notification} if never else set())
+    assert not town.queue.never_left([another])
 
 
 def test_the_receipts_of_what_was_sent_before_come_oldest_first(town: Town) -> None:
@@ -260,6 +260,71 @@ def test_up_to_when_it_was_put_off_stays_known_when_it_is_tried_again(town: Town
         town.end(told("u1", ANN), State.PLANNED, retry_at=retry_at, attempted=attempted)
     [entry] = town.queue.next(MAIL, 9_000, 10)
     assert (entry.held_until, entry.attempts) == (5_000, 1)
+
+
+def ended(town: Town, notification: str, state: State) -> None:
+    town.claim(notification)
+    town.end(notification, state)
+
+
+def test_what_failed_is_found_and_sent_after_all(town: Town) -> None:
+    town.plan("u1", ANN, BEN, EVE)
+    ended(town, told("u1", ANN), State.FAILED)
+    ended(town, told("u1", BEN), State.SENT)
+    town.plan("u1", ANN, page="elsewhere")
+    [failed], more = town.queue.in_state(PAGE, State.FAILED, None, 10)
+    assert (failed.notification, failed.reason, failed.attempts, more) == (told("u1", ANN), "failed", 1, None)
+    town.redrive(told("u1", ANN), told("u1", BEN), "nobody knows it")
+    assert town.queue.in_state(PAGE, State.FAILED, None, 10) == ([], None)
+    found = {entry.notification: entry for entry in town.queue.next(MAIL, town.now, 10)}
+    assert set(found) >= {told("u1", ANN), told("u1", EVE)}
+    assert told("u1", BEN) not in found
+    assert (found[told("u1", ANN)].state, found[told("u1", ANN)].attempts) == (State.PLANNED, 0)
+
+
+def test_what_is_in_doubt_is_asked_again_only_where_that_is_said(town: Town) -> None:
+    town.plan("u1", ANN)
+    ended(town, told("u1", ANN), State.IN_DOUBT)
+    town.redrive(told("u1", ANN))
+    assert town.next() == []
+    [doubted], _ = town.queue.in_state(PAGE, State.IN_DOUBT, None, 10)
+    assert doubted.notification == told("u1", ANN)
+    town.redrive(told("u1", ANN), even_in_doubt=True)
+    [again] = town.queue.next(MAIL, town.now, 10)
+    assert (again.notification, again.state) == (told("u1", ANN), State.IN_DOUBT)
+
+
+def test_what_is_sent_after_all_does_not_go_before_a_newer_update(town: Town) -> None:
+    town.plan("u1", ANN)
+    ended(town, told("u1", ANN), State.FAILED)
+    town.plan("u2", ANN)
+    town.redrive(told("u1", ANN))
+    assert town.next() == [told("u2", ANN)]
+    [overtaken] = town.queue.overtaken(MAIL, 10)
+    assert (overtaken.entry.notification, overtaken.by) == (told("u1", ANN), "u2")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_what_failed_is_listed_page_by_page_each_once(town: Town, limit: int) -> None:
+    wanted: list[str] = []
+    for subject in ("outage", "other"):
+        for update in ("u1", "u2", "u3"):
+            town.plan(f"{subject}{update}", ANN, BEN, EVE, subject=subject)
+            for one in (ANN, BEN, EVE):
+                bad = (update, one) != ("u2", BEN)
+                ended(town, told(f"{subject}{update}", one, subject), State.FAILED if bad else State.SENT)
+                wanted += [told(f"{subject}{update}", one, subject)] * bad
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        some, after = town.queue.in_state(PAGE, State.FAILED, after, limit)
+        assert len(some) == limit or after is None
+        found += ids(some)
+        if after is None:
+            break
+    assert sorted(found) == sorted(wanted)
+    with pytest.raises(ValueError, match="not a cursor"):
+        town.queue.in_state(PAGE, State.FAILED, "x", 1)
 
 
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:

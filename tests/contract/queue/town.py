@@ -16,6 +16,7 @@ from schemas.events import (
     NoticePublished,
     NotificationsClaimed,
     NotificationsPlanned,
+    NotificationsRedriven,
 )
 from schemas.ids import derive, random_id
 from schemas.topics import shard_of
@@ -73,6 +74,11 @@ class Town:
         """Record how an attempt ended."""
         found = DeliveryResult(notification, state, state.value if receipt is None else receipt, retry_at, attempted)
         self.happens(DeliveriesRecorded(worker, shard_of(notification[24:]), [found]))
+
+    def redrive(self, *notifications: str, even_in_doubt: bool = False) -> None:
+        """Have some sent after all."""
+        for one in notifications:
+            self.happens(NotificationsRedriven(shard_of(one[24:]), [one], even_in_doubt))
 
     def next(self, limit: int = 100, *, channel: str = MAIL) -> list[str]:
         """Return what may be sent now."""

@@ -61,6 +61,7 @@ class Office(Station):
             "links": self.links,
             "clock": lambda: self.now,
             "find": self.find,
+            "notifications": self.backend.queue,
             "limits": self.limits,
             "doors": {"text": Door(a_number), "room": Door(str, by_operator=True)},
         }

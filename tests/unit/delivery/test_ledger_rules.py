@@ -21,6 +21,7 @@ from schemas.events import (
     NoticePublished,
     NotificationsClaimed,
     NotificationsPlanned,
+    NotificationsRedriven,
 )
 from schemas.topics import route, shard_of
 from schemas.vocabulary import IncidentStatus, Kind
@@ -56,7 +57,10 @@ records = st.builds(
     st.sampled_from(WORKERS),
     st.lists(results, max_size=3),
 )
-histories: st.SearchStrategy[list[EventData]] = st.lists(st.one_of(plans, claims, records), max_size=14)
+redrives = st.builds(
+    lambda ids, even: NotificationsRedriven(7, ids, even), st.lists(st.sampled_from(IDS), max_size=3), st.booleans()
+)
+histories: st.SearchStrategy[list[EventData]] = st.lists(st.one_of(plans, claims, records, redrives), max_size=14)
 
 
 def events_of(history: Sequence[EventData]) -> list[AnyEvent]:
@@ -114,6 +118,8 @@ def causal(history: Sequence[EventData]) -> list[EventData]:
                 found.append(NotificationsClaimed(worker, shard, [one for one in ids if one in planned]))
             case DeliveriesRecorded(worker=worker, shard=shard, results=named):
                 found.append(DeliveriesRecorded(worker, shard, [one for one in named if one.notification in planned]))
+            case NotificationsRedriven(shard=shard, notifications=ids, even_in_doubt=even):
+                found.append(NotificationsRedriven(shard, [one for one in ids if one in planned], even))
             case _:
                 raise AssertionError(data)
     return found
@@ -208,3 +214,19 @@ def test_an_id_names_its_thread_and_subscriber(subscriber: str) -> None:
     )
     assert rules.subscriber_of(first) == subscriber
     assert shard_of(rules.subscriber_of(first)) == shard_of(subscriber)
+
+
+def test_a_wish_to_send_after_all_is_about_what_had_ended_by_then() -> None:
+    item = rules.record(rules.claim(planned(), "one", 2), "one", result(State.FAILED), 5)
+    assert rules.redrive(item, 4, even_in_doubt=True) == item, "it had not failed yet"
+    again = rules.redrive(item, 6, even_in_doubt=False)
+    assert (again.state, again.due, again.attempts, again.held_until) == (State.PLANNED, 6, 0, 6)
+    assert rules.redrive(again, 7, even_in_doubt=True) == again
+    assert rules.record(again, "one", result(State.FAILED), 8) == again, "who failed holds it no more"
+
+
+def test_what_is_in_doubt_stays_in_doubt_while_it_is_asked_again() -> None:
+    item = rules.record(rules.claim(planned(), "one", 2), "one", result(State.IN_DOUBT), 5)
+    assert rules.redrive(item, 6, even_in_doubt=False) == item
+    again = rules.redrive(item, 6, even_in_doubt=True)
+    assert (again.state, again.due) == (State.IN_DOUBT, 6)

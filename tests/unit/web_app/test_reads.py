@@ -252,13 +252,23 @@ async def test_the_audience_in_numbers_and_one_by_one(client: httpx.AsyncClient)
     assert (await get(client, "/audience?impact=bad", Role.VIEWER, status=400))["field"] == "query.impact"
 
 
+async def test_what_failed_or_is_in_doubt_of_all_incidents(world: WebWorld, client: httpx.AsyncClient) -> None:
+    found = await get(client, "/deliveries?limit=2", Role.VIEWER)
+    assert [(one["notification"], one["state"], one["incident"]) for one in found["deliveries"]] == [
+        ("f0", "failed", "outage"), ("f1", "failed", "outage"),
+    ]  # fmt: skip
+    rest = await get(client, f"/deliveries?state=in_doubt&after={found['next']}", Role.VIEWER)
+    assert [(one["notification"], one["state"]) for one in rest["deliveries"]] == [("f2", "in_doubt")]
+    assert (await client.get("/api/v1/pages/acme/deliveries")).status_code == 401
+
+
 async def test_deliveries_of_an_incident(world: WebWorld, client: httpx.AsyncClient) -> None:
     await world.say(opened())
     path = f"/incidents/{derive('incident', 'one')}/deliveries"
     found = await get(client, f"{path}?limit=2", Role.VIEWER)
     assert found["deliveries"][0] == {
         "notification": "n0", "subscriber": "anna", "channel": "email", "address": "a***@example.com", "state": "sent",
-        "at": "2026-11-18T14:20:00Z", "reason": None,
+        "at": "2026-11-18T14:20:00Z", "reason": None, "incident": derive("incident", "one"), "attempts": 1,
     }  # fmt: skip
     assert [row["notification"] for row in found["deliveries"]] == ["n0", "n1"]
     rest = await get(client, f"{path}?limit=2&after={found['next']}", Role.VIEWER)
