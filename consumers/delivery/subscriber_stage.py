@@ -13,7 +13,7 @@ import msgspec
 from consumers.delivery.audience_file import AudienceFile
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.subscriber_book import Query, StoredBook
-from consumers.delivery.subscribers import OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
+from consumers.delivery.subscribers import ACTIVE, OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
 from schemas.events import AnyEvent, Filter
 from schemas.shapes import decoder
 from streams.runtime.stage import FoldStage
@@ -102,6 +102,10 @@ class SubscriberStage(FoldStage):
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far; may be asked from any thread."""
         return self.book.subscriber(page, key)
+
+    def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those who are active as folded so far, by id; may be asked from any thread."""
+        return {key: known for key, known in self.book.some(page, keys).items() if known.state == ACTIVE}
 
     def _begin(self, connection: Connection) -> None:
         row = connection.execute(_POSITION, (self.name,)).fetchone()
