@@ -19,6 +19,7 @@ import msgspec
 from bench import population
 from bench.measure import Metric, at_most, noted
 from bench.programs import folder
+from bench.seating import seat
 from consumers.delivery.channel import Channel, Endpoint
 from consumers.delivery.channels.email import EmailSettings, email_channel
 from consumers.delivery.context import ChannelContext
@@ -27,7 +28,7 @@ from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.settings import read
-from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS, Subscriber
+from consumers.delivery.subscribers import ACTIVE, Subscriber
 from schemas.events import Change, Event, Filter, Notice, NoticePublished
 from schemas.ids import random_id
 from schemas.vocabulary import CellStatus, Impact, Kind
@@ -65,14 +66,19 @@ def _channel(port: int) -> Channel:
 
 def _subscribe(backend: Backend, page: str, count: int) -> list[str]:
     """Give the stage subscribers as if it had folded them, with keys and sealed addresses; return their ids."""
-    table, ids = backend.subscribers.tables[SUBSCRIBERS], [random_id() for _ in range(count)]
+    ids = [random_id() for _ in range(count)]
     for start in range(0, count, _STEP):
         some = ids[start : start + _STEP]
         backend.vault.create_all({one: f"{page}/{one}@example.com" for one in some})
-        for one in some:
-            sealed = backend.vault.seal(one, msgspec.json.encode(Endpoint(f"{one}@example.com")))
-            table.fill(page, one, Subscriber(one, "email", sealed, _WANTED, ACTIVE, "", "bench", 0))
-            backend.subscribers.index.set(page, one, "email", _WANTED)
+        sealed = (backend.vault.seal(one, msgspec.json.encode(Endpoint(f"{one}@example.com"))) for one in some)
+        seat(
+            backend,
+            page,
+            [
+                Subscriber(one, "email", address, _WANTED, ACTIVE, "", "bench", 0)
+                for one, address in zip(some, sealed, strict=True)
+            ],
+        )
     return ids
 
 

@@ -410,6 +410,13 @@ class SubscriberChanged(EventData, frozen=True):
     filter: Filter
 
 
+class SubscriberPaused(EventData, frozen=True):
+    """A subscriber wants to hear of nothing for a while (``paused``), or of what they chose again."""
+
+    subscriber: str
+    paused: bool
+
+
 class QuietHours(msgspec.Struct, frozen=True, gc=False):
     """When nothing is to arrive: from ``start`` to ``end``, in minutes after midnight by the clocks of an IANA time zone.
 
@@ -619,6 +626,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberConfirmed,
     ConfirmationRequested,
     SubscriberChanged,
+    SubscriberPaused,
     PaceChosen,
     SubscriberRemoved,
     EndpointSuppressed,

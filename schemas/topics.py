@@ -44,7 +44,8 @@ SUBSCRIPTIONS = Topic(
     "tocsin.subscriptions",
     DEFAULT_PARTITIONS,
     (
-        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.PaceChosen,
+        e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberPaused,
+        e.PaceChosen,
         e.SubscriberRemoved, e.EndpointSuppressed,
     ),
 )  # fmt: skip
@@ -99,7 +100,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return ALERTS.name, instance_key(page, data.source, data.fingerprint)
         case (
             e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
-            | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed()
+            | e.SubscriberPaused() | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):

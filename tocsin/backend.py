@@ -10,7 +10,7 @@ from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.planner import PlannerStage
 from consumers.delivery.reminders import reminder_changes
 from consumers.delivery.stored_queue import StoredQueue
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscriber_stage import SubscriberStage
 from consumers.projection.board import StatusBoard
 from consumers.reliability.uptime import RELIABILITY
 from schemas.events import AnyEvent, Event, EventData
@@ -42,7 +42,7 @@ class Backend:
         self.board = StatusBoard()
         episodes = FoldStage(EPISODES, patient=True)
         self.pages = FoldStage(PAGES, patient=True)
-        self.subscribers = SubscriberStage()
+        self.subscribers = SubscriberStage(self.log.query)
         stages = (
             episodes,
             self.pages,
@@ -87,7 +87,7 @@ class Backend:
 
     def remind(self, page: str, addresses: tuple[str, ...]) -> None:
         """Make exactly these addresses the ones that are reminded of promises; events only for what differs."""
-        changes = reminder_changes(self.subscribers.tables, self.vault, page, addresses)
+        changes = reminder_changes(self.subscribers.book.reminded(page), self.vault, page, addresses)
         if changes:
             self._append(page, changes)
 

@@ -10,8 +10,8 @@ from consumers.delivery.channel import Channel, ConfirmBy
 from consumers.delivery.history import History
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscriber_export import SubscriberExport
-from consumers.delivery.subscribers import SubscriberBook
 from consumers.delivery.why import WhyReport
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
@@ -29,6 +29,7 @@ from producers.receipts.receipt import Opening
 from producers.receipts.registry import RECEIPT_KIND_OF_NAME
 from streams.runtime.access import Access, Operator, Role, digest
 from streams.runtime.clock import Clock
+from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.secrets import SourceToken, SourceTokens
 from tocsin.config import Config
@@ -90,7 +91,7 @@ def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
 
 
 def web_of(
-    page: str, reading: Reading, access: Access, addresses: Addresses, clock: Clock, metrics: Metrics
+    page: str, reading: Reading, access: Access, addresses: Addresses, links: Links, clock: Clock, metrics: Metrics
 ) -> WebDependencies:
     """Return everything that the way out needs."""
     assets = Assets.load()
@@ -116,4 +117,5 @@ def web_of(
         unrouted=reading.unrouted,
         readiness=reading.readiness,
         events=reading.events,
+        links=links,
     )

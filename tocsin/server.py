@@ -221,4 +221,4 @@ class Server:
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
         )
         addresses = Addresses(backend.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, backend.clock, self._metrics)
+        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics)

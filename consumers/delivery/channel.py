@@ -1,12 +1,13 @@
 """What a channel is: it describes itself, validates an address, and sends one rendered notice."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from consumers.delivery.outcome import Outcome
+from consumers.delivery.outcome import Finding, Outcome
 from consumers.delivery.rates import Limits
 from schemas.events import Notice
 
@@ -26,7 +27,8 @@ class Message(msgspec.Struct, frozen=True):
     """One notice for one endpoint, with the links that are made for this subscriber alone.
 
     ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes.
-    A confirmation without a ``confirm_url`` tells a known address that it is subscribed already. ``over`` says that the
+    A confirmation without a ``confirm_url`` brings the ``manage_url`` that its subscriber asked for; a notice has one,
+    too, where the subscriber may choose what they hear of. ``over`` says that the
     opening was never sent to this endpoint: one note tells that it happened and is over. ``drill`` marks a rehearsal.
     ``earlier`` are the receipts (``Sent.receipt``) of what was sent to this endpoint about the same subject before,
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
@@ -39,6 +41,7 @@ class Message(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     unsubscribe_url: str
     confirm_url: str = ""
+    manage_url: str = ""
     token: str = ""
     over: bool = False
     drill: bool = False
@@ -65,7 +68,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
     ``BatchChannel.send_all`` takes; a channel without it has 1. ``limits`` is what the vendor allows, unless an operator
-    knows better.
+    knows better. ``asked_after`` is for a provider that can be asked what it has (``AskableChannel``): how long after an
+    attempt it surely tells of what it took. None: nobody can be asked.
     """
 
     name: str
@@ -78,6 +82,12 @@ class Capabilities(msgspec.Struct, frozen=True):
     threads: bool = False
     batch: int = 1
     limits: Limits = Limits()
+    asked_after: timedelta | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether the provider is asked about what is in doubt; where sending it again does no harm, nobody need be."""
+        return self.asked_after is not None and not self.idempotent
 
 
 class Channel(Protocol):
@@ -108,4 +118,16 @@ class BatchChannel(Channel, Protocol):
         provider says of the request as a whole is the outcome of each: a request that left and was not answered puts all
         in doubt, so whoever calls chooses how many share that fate. A request that is refused because of one message
         rejects that one for its own reason; the others are ``Retry``, or tried apart before this returns.
+        """
+
+
+class AskableChannel(Channel, Protocol):
+    """A channel whose provider can be asked what it has; ``capabilities.asked_after`` is set."""
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Ask what became of each message, within a bounded time; sends nothing and never raises, like ``send``.
+
+        Takes 1 to ``capabilities.batch`` messages, each in doubt for ``capabilities.asked_after`` at least, and returns one
+        finding for each, in their order. ``Sent`` and ``Rejected`` say that the provider has it, ``Retry`` that it certainly
+        has not (or gave it up): it will be sent again. Whatever leaves room for a doubt is ``Unknown``.
         """

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Protocol, cast
 
@@ -9,11 +10,21 @@ import msgspec
 
 from consumers.delivery import timing
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
-from consumers.delivery.outcome import InDoubt, Outcome, Retry
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
+from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
-from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber
+from consumers.delivery.reconcile import found
+from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
 from consumers.delivery.timing import Hold
-from consumers.delivery.verdicts import Conclusion, after_doubt, conclude, counted_from, given_back, put_off
+from consumers.delivery.verdicts import (
+    Conclusion,
+    after_doubt,
+    conclude,
+    counted_from,
+    given_back,
+    put_off,
+    still_unknown,
+)
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
@@ -74,8 +85,8 @@ class Dispatch:
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        At most ``capabilities.batch`` entries. ``refusals`` is how often in a row the channel refused us; ``may_send`` is
-        asked right before the first byte.
+        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
+        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
         prepared = [self._prepared(channel, entry, random) for entry in entries]
         ready = [
@@ -83,13 +94,21 @@ class Dispatch:
             for entry, one in zip(entries, prepared, strict=True)
             if isinstance(one, Message) and may_send(entry)
         ]
+        asks = channel.capabilities.asks
+        doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
+        ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
         outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
+        findings = await found(channel, [message for _, message in doubted])
+        asked = {
+            entry.notification: self._asked(channel, entry, message, finding, random, refusals)
+            for (entry, message), finding in zip(doubted, findings, strict=True)
+        }
         ended = {
             entry.notification: self._ended(channel, entry, message, outcome, random, refusals)
             for (entry, message), outcome in zip(ready, outcomes, strict=True)
         }
         return [
-            self._concluded(entry, one, ended.get(entry.notification))
+            asked.get(entry.notification) or self._concluded(entry, one, ended.get(entry.notification))
             for entry, one in zip(entries, prepared, strict=True)
         ]
 
@@ -118,6 +137,21 @@ class Dispatch:
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
         return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
 
+    def _asked(
+        self, channel: Channel, entry: Entry, message: Message, finding: Finding, random: Random, refusals: int
+    ) -> Conclusion:
+        """Conclude from what the provider says that it has: unlike a second attempt, that ends a doubt either way."""
+        if not isinstance(finding, Unknown):
+            return self._ended(channel, entry, message, finding, random, refusals)
+        return still_unknown(
+            finding,
+            entry.reason,
+            asked_after=channel.capabilities.asked_after or timedelta(0),
+            planned_at=message.notice.published_at,
+            now=self._clock(),
+            random=random,
+        )
+
     def _conclude(
         self, channel: Channel, entry: Entry, outcome: Outcome, planned_at: Micros, random: Random, refusals: int = 0
     ) -> Conclusion:
@@ -129,6 +163,7 @@ class Dispatch:
             asks_again=channel.capabilities.idempotent,
             random=random,
             refusals=refusals,
+            asked_after=channel.capabilities.asked_after,
         )
 
     async def _attempt(self, channel: Channel, messages: Sequence[Message]) -> Sequence[Outcome]:
@@ -157,15 +192,18 @@ class Dispatch:
             endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
         except ErasedError:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
+        asks = _asks(notice)
         return Message(
             notification=entry.notification,
             notice=notice,
             endpoint=endpoint,
             unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
-            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if notice.kind is Kind.CONFIRMATION else "",
-            token=derive("challenge", entry.notification, self._links.secret)
-            if notice.kind is Kind.CONFIRMATION
-            else "",
+            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks else "",
+            # Whom the configuration names is no subscriber who chooses.
+            manage_url=""
+            if asks or notice.kind is Kind.REMINDER
+            else self._links.manage_url(entry.page, subscriber.id),
+            token=derive("challenge", entry.notification, self._links.secret) if asks else "",
             over=late,
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=entry.state == NotificationState.IN_DOUBT,
@@ -182,18 +220,23 @@ class Dispatch:
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
-        if sent and notice.kind is Kind.CONFIRMATION and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
+        if sent and _asks(notice) and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
             return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
         return ()
 
 
 def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
-    if notice.kind is Kind.CONFIRMATION:
+    if _asks(notice):
         return "" if subscriber.state == PENDING else f"the subscriber is {subscriber.state} already"
-    if subscriber.state == ACTIVE:
+    if subscriber.state == ACTIVE or (subscriber.state == PAUSED and notice.kind is Kind.CONFIRMATION):
         return ""
     return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")
+
+
+def _asks(notice: Notice) -> bool:
+    """Whether a notice asks for a confirmation; one that was asked for by its subscriber brings their link."""
+    return notice.kind is Kind.CONFIRMATION and notice.status == ASKED
 
 
 def _is_over(notice: Notice) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 
-from consumers.delivery.channel import BatchChannel, Channel, Message
+from consumers.delivery.channel import AskableChannel, BatchChannel, Channel, Message
 from consumers.delivery.limiter import Limiter
-from consumers.delivery.outcome import Outcome, Retry
+from consumers.delivery.outcome import Finding, Outcome, Retry
 from streams.runtime.state_store import StoreUnavailableError
 
 UNKNOWN_FOR = timedelta(seconds=2)
@@ -14,7 +14,7 @@ UNKNOWN_FOR = timedelta(seconds=2)
 
 
 class LimitedChannel:
-    """Implements ``Channel`` and ``BatchChannel`` around another."""
+    """Implements ``Channel``, ``BatchChannel`` and ``AskableChannel`` around another that does."""
 
     def __init__(self, channel: Channel, limiter: Limiter) -> None:
         self._channel = channel
@@ -36,6 +36,10 @@ class LimitedChannel:
         ready = [message for message in messages if message.notification not in waiting]
         outcomes = iter(await cast(BatchChannel, self._channel).send_all(ready) if ready else ())
         return [waiting.get(message.notification) or next(outcomes) for message in messages]
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Ask at once: a question reaches no destination."""
+        return await cast(AskableChannel, self._channel).find(messages)
 
     async def close(self) -> None:
         await self._channel.close()

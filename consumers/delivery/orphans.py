@@ -51,5 +51,10 @@ class Orphans:
         if self._membership.share.index or not self._membership.is_gone(entry.worker):
             return None
         return verdicts.doubt(
-            _ORPHANED, attempts=entry.attempts, now=now, asks_again=self._channel.idempotent, random=self._random
+            _ORPHANED,
+            attempts=entry.attempts,
+            now=now,
+            asks_again=self._channel.idempotent,
+            random=self._random,
+            asked_after=self._channel.asked_after,
         )

@@ -1,4 +1,4 @@
-"""How an attempt to send can end: four kinds, closed, and each says what follows."""
+"""How an attempt to send can end: four kinds, closed, and each says what follows. And what a provider knows of one in doubt."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -47,3 +47,15 @@ class InDoubt(msgspec.Struct, frozen=True):
 
 
 Outcome: TypeAlias = Sent | Retry | Rejected | InDoubt
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Whether the provider has it cannot be told now. ``after`` is the least wait before asking again; ``final``: do not."""
+
+    reason: str
+    after: timedelta | None = None
+    final: bool = False
+
+
+Finding: TypeAlias = Sent | Retry | Rejected | Unknown
+"""What asking a provider came to: it has the message, it certainly has not, it has it and could not deliver it, or who knows."""

@@ -10,7 +10,7 @@ from sqlite3 import Connection
 import msgspec
 
 from consumers.delivery import plans
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscriber_stage import SubscriberStage
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.shapes import decoder
@@ -29,7 +29,7 @@ class PlannerStage:
 
     name = "planner"
     topics = frozenset({NOTIFICATIONS.name, SUBSCRIPTIONS.name})
-    types = frozenset({"NoticePublished", "SubscriberAdded"})
+    types = frozenset({"NoticePublished", "SubscriberAdded", "ConfirmationRequested"})
 
     def __init__(self, subscribers: SubscriberStage) -> None:
         self._subscribers = subscribers
@@ -48,6 +48,9 @@ class PlannerStage:
                     self._plan(connection, event.page, notice, out)
                 case e.SubscriberAdded() as added:
                     for data in plans.confirmation(self._subscribers.book, event, added):
+                        out.emit(data, event.occurred_at)
+                case e.ConfirmationRequested() as requested:
+                    for data in plans.link_mail(self._subscribers.book, event, requested):
                         out.emit(data, event.occurred_at)
                 case _:
                     pass

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from consumers.delivery import audience
 from consumers.delivery.audience import Match, Question
-from consumers.delivery.subscribers import ACTIVE, PENDING, Subscriber, SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
+from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
 from schemas import events as e
 from schemas.events import AnyEvent, EventData, Micros, Notice
 from schemas.ids import derive
@@ -14,6 +15,8 @@ from schemas.vocabulary import Impact, IncidentStatus, Kind, MaintenanceStatus
 from streams.domain.processor import Output
 
 CHUNK = 1_000
+ASKED, KNOWN = "pending", "subscribed"
+"""Statuses of a notice about a subscription: its owner is asked to confirm it, or sent the link to manage it."""
 EACH: Micros = 10_000
 """By how much each recipient of a notice puts off those behind it: whoever has a million lets others go first."""
 _HEAD_START: Micros = 20_000_000
@@ -111,17 +114,32 @@ def emit(out: Output, planned: Planned) -> None:
 
 def confirmation(book: SubscriberBook, event: AnyEvent, added: e.SubscriberAdded) -> list[EventData]:
     """Return what asks a new subscriber to confirm: the notice and its plan. Nothing on a page that is not defined."""
-    settings = book.settings(event.page)
     known = book.subscriber(event.page, added.subscriber)
-    if added.confirmed or settings is None or known is None or known.state not in (ACTIVE, PENDING):
+    if added.confirmed or known is None or known.state not in (ACTIVE, PENDING):
+        return []
+    return _personal(book, event, added.subscriber, added.channel, ASKED)
+
+
+def link_mail(book: SubscriberBook, event: AnyEvent, requested: e.ConfirmationRequested) -> list[EventData]:
+    """Return what sends a subscriber the link to their own subscription; nothing to who is none, or cannot be reached."""
+    known = book.subscriber(event.page, requested.subscriber)
+    if known is None or known.state not in (ACTIVE, PAUSED):
+        return []
+    return _personal(book, event, known.id, known.channel, KNOWN)
+
+
+def _personal(book: SubscriberBook, event: AnyEvent, subscriber: str, channel: str, status: str) -> list[EventData]:
+    """Return a notice about a subscription for its subscriber alone, and its plan; nothing on a page that is not defined."""
+    settings = book.settings(event.page)
+    if settings is None:
         return []
     notice = Notice(
         kind=Kind.CONFIRMATION,
         update=derive("confirmation", event.id),
-        subject_id=added.subscriber,
+        subject_id=subscriber,
         title=settings.name,
         body="",
-        status="pending",
+        status=status,
         impact=Impact.NONE,
         impact_chosen=False,
         changes=[],
@@ -134,4 +152,4 @@ def confirmation(book: SubscriberBook, event: AnyEvent, added: e.SubscriberAdded
         started_at=event.recorded_at,
         published_at=event.recorded_at,
     )
-    return [e.NoticePublished(notice), *chunks(notice, [(added.channel, [added.subscriber])])]
+    return [e.NoticePublished(notice), *chunks(notice, [(channel, [subscriber])])]

@@ -7,12 +7,13 @@ from typing import assert_never
 import msgspec
 
 from consumers.delivery import backoff, breaker
-from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 from consumers.delivery.queue import Entry, Overtaken
 from schemas.events import AnyEvent, Micros
 from schemas.vocabulary import NotificationState
 
-MOST_ATTEMPTS_IN_DOUBT = 5
+MOST_ATTEMPTS_IN_DOUBT = 1 + len(backoff.IN_DOUBT)
+_ASKED = "; asked: "
 _INSTEAD = "a newer update is sent instead: "
 
 
@@ -42,10 +43,12 @@ def conclude(
     asks_again: bool,
     random: Random,
     refusals: int = 0,
+    asked_after: timedelta | None = None,
 ) -> Conclusion:
     """Classify the ``attempts``-th attempt's outcome; ``asks_again`` allows sending what is in doubt once more.
 
-    ``refusals`` is how often in a row the whole channel had refused us before.
+    ``refusals`` is how often in a row the whole channel had refused us before. ``asked_after`` is when the provider can be
+    asked about what is in doubt.
     """
     match outcome:
         case Sent(receipt=receipt):
@@ -64,7 +67,9 @@ def conclude(
         case Rejected(scope=scope, reason=reason):
             return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
         case InDoubt(reason=reason):
-            return doubt(reason, attempts=attempts, now=now, asks_again=asks_again, random=random)
+            return doubt(
+                reason, attempts=attempts, now=now, asks_again=asks_again, random=random, asked_after=asked_after
+            )
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -118,11 +123,31 @@ def successor_in(reason: str) -> str | None:
     return reason.removeprefix(_INSTEAD) if reason.startswith(_INSTEAD) else None
 
 
-def doubt(reason: str, *, attempts: int, now: Micros, asks_again: bool, random: Random) -> Conclusion:
-    """Conclude that it may have been sent: held and shown, or asked again under the same id."""
-    again = asks_again and attempts < MOST_ATTEMPTS_IN_DOUBT
-    due = now + micros(backoff.delay(max(1, attempts), random, None)) if again else None
+def doubt(
+    reason: str,
+    *,
+    attempts: int,
+    now: Micros,
+    asks_again: bool,
+    random: Random,
+    asked_after: timedelta | None = None,
+) -> Conclusion:
+    """Conclude that it may have been sent: sent again under the same id, or its provider asked, or held and shown."""
+    wait = backoff.in_doubt(max(1, attempts), random) if asks_again else asked_after
+    due = None if wait is None else now + micros(wait)
     return Conclusion(NotificationState.IN_DOUBT, reason, retry_at=due)
+
+
+def still_unknown(
+    unknown: Unknown, reason: str, *, asked_after: timedelta, planned_at: Micros, now: Micros, random: Random
+) -> Conclusion:
+    """Conclude where asking has not ended a doubt, of which ``reason`` is what is recorded: it is asked again for a day."""
+    age = timedelta(microseconds=max(0, now - planned_at))
+    wait = max(backoff.asking(age, asked_after, random), unknown.after or timedelta(0))
+    due = now + micros(wait)
+    over = unknown.final or is_late(planned_at, due)
+    text = reason.partition(_ASKED)[0] + _ASKED + unknown.reason
+    return Conclusion(NotificationState.IN_DOUBT, text, retry_at=None if over else due)
 
 
 def after_doubt(ended: Conclusion) -> Conclusion:

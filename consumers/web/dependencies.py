@@ -9,6 +9,7 @@ from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
+from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 
 
@@ -34,3 +35,4 @@ class WebDependencies:
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages
+    links: Links

@@ -23,9 +23,14 @@ def answer(request: Request, problem: ProblemError, pages: Pages, view: PageView
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if is_for_people(request):
-        body = pages.error(view, problem.status)
+        body = pages.error(view, problem.status, _for_people(problem))
         return Response(body, problem.status, {**HTML_HEADERS, **headers}, media_type=HTML)
     return JSONResponse(problem.document(), problem.status, headers, media_type=PROBLEM)
+
+
+def _for_people(problem: ProblemError) -> str:
+    """Say what was wrong with the fields of a form; the messages never quote what was typed."""
+    return " ".join(f"{error.field.replace('_', ' ').capitalize()}: {error.message}." for error in problem.errors)
 
 
 def is_for_people(request: Request) -> bool:

@@ -183,7 +183,7 @@ class Reasons(Protocol):
 
 @dataclass(frozen=True)
 class SubscriberRow:
-    """A subscriber with state (``pending active suppressed removed``) and filter; the address is masked."""
+    """A subscriber with state (``pending active paused suppressed removed``) and filter; the address is masked."""
 
     id: str
     channel: str
@@ -200,6 +200,9 @@ class Subscribers(Protocol):
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
         """Return subscribers behind a cursor, and the next cursor if there is more."""
+
+    def one(self, page: str, subscriber: str) -> SubscriberRow | None:
+        """Return one subscriber, None for an unknown one."""
 
 
 @dataclass(frozen=True)

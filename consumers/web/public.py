@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from starlette.responses import Response
+
 from consumers.web.ports import UptimeFigures
 from consumers.web.prepared import Recipe
 from consumers.web.render import feeds, statuspage_v2
@@ -23,6 +25,11 @@ HTML_HEADERS: Mapping[str, str] = {
 """For every page: links in mails carry tokens, so no page tells another site where its readers came from."""
 
 FEEDS = {"/history.rss": "rss", "/feed.rss": "rss", "/history.atom": "atom", "/feed.atom": "atom"}
+
+
+def private(body: bytes) -> Response:
+    """Return a page that is for one reader alone, or that says what was just done: nobody keeps it."""
+    return Response(body, headers={**HTML_HEADERS, "Cache-Control": "no-store"}, media_type=HTML)
 
 
 def recipes(pages: Pages, uptime: UptimeFigures) -> dict[str, Recipe]:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from consumers.web.api.router import api_router
 from consumers.web.dependencies import WebDependencies
+from consumers.web.managing import Managing
 from consumers.web.operations import Operations
 from consumers.web.prepared import PreparedBody
 from consumers.web.ready import Ready
@@ -28,6 +29,7 @@ def web_router(deps: WebDependencies) -> APIRouter:
     router.include_router(_changes(deps))
     router.include_router(_prepared(deps))
     router.include_router(Site(deps).routes())
+    router.include_router(Managing(deps).routes())
     return router
 
 

@@ -4,6 +4,7 @@ Nothing here changes anything: a link in a mail leads to a button, because mail 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,19 +14,24 @@ from starlette.responses import Response
 
 from consumers.web.body import ReadyBody
 from consumers.web.dependencies import WebDependencies
-from consumers.web.public import HTML, HTML_HEADERS
+from consumers.web.public import HTML, HTML_HEADERS, private
 from consumers.web.ready import Ready
 from consumers.web.render import codes
 from consumers.web.render.assets import CACHE_CONTROL
 from streams.domain.model import PageView
+from streams.runtime.links import LinkError, Purpose
 from streams.runtime.problems import not_found
 
 _REVALIDATE = "public, max-age=0, must-revalidate"
-_ROBOTS = "User-agent: *\nDisallow: /api/\nDisallow: /confirm/\nDisallow: /unsubscribe/\nAllow: /\n"
+_ROBOTS = "User-agent: *\nDisallow: /api/\nDisallow: /confirm/\nDisallow: /unsubscribe/\nDisallow: /manage/\nAllow: /\n"
 _MESSAGES = {
     "/subscribed": (
         "Check your inbox",
         "We have sent you a message. Follow the link in it to confirm your subscription.",
+    ),
+    "/sent": (
+        "Check your inbox",
+        "If that address is subscribed, we have sent it the link with which you choose what you hear of.",
     ),
     "/confirmed": ("You are subscribed", "You will hear of incidents and maintenance as you chose."),
     "/unsubscribed": ("You are unsubscribed", "You will not hear from us again."),
@@ -97,11 +103,16 @@ class Site:
 
     def confirm(self, token: str) -> Response:
         """Return the button that confirms."""
-        return _private(self._pages.confirm(self._view(), f"/confirm/{quote(token, safe='')}"))
+        return private(self._pages.confirm(self._view(), f"/confirm/{quote(token, safe='')}"))
 
     def unsubscribe(self, token: str) -> Response:
         """Return the button that unsubscribes."""
-        return _private(self._pages.unsubscribe(self._view(), f"/unsubscribe/{quote(token, safe='')}"))
+        # Not every message has room for a second link: the way to a narrower choice begins here, too.
+        manage = ""
+        with suppress(LinkError):
+            ticket = self._deps.links.read(Purpose.UNSUBSCRIBE, token)
+            manage = f"/manage/{self._deps.links.token(Purpose.MANAGE, ticket.page, ticket.subscriber)}"
+        return private(self._pages.unsubscribe(self._view(), f"/unsubscribe/{quote(token, safe='')}", manage))
 
     async def static(self, name: str, v: str = "") -> Response:
         """Return a static file: for ever under its hash, to be revalidated without."""
@@ -120,7 +131,7 @@ class Site:
 
     def _message(self, title: str, text: str) -> Callable[[], Response]:
         def message() -> Response:
-            return _private(self._pages.message(self._view(), title, text))
+            return private(self._pages.message(self._view(), title, text))
 
         return message
 
@@ -133,7 +144,3 @@ class Site:
 
 def _html(body: bytes) -> Response:
     return Response(body, headers={**HTML_HEADERS, "Cache-Control": _REVALIDATE}, media_type=HTML)
-
-
-def _private(body: bytes) -> Response:
-    return Response(body, headers={**HTML_HEADERS, "Cache-Control": "no-store"}, media_type=HTML)

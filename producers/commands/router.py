@@ -9,6 +9,8 @@ from producers.commands.drafts import Drafts
 from producers.commands.forms import Forms
 from producers.commands.incidents import Incidents
 from producers.commands.maintenances import Maintenances
+from producers.commands.manage_forms import ManageForms
+from producers.commands.managing import Managing
 from producers.commands.redrives import Redrives
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import Subscribers
@@ -25,4 +27,5 @@ def commands_router(deps: CommandDeps) -> APIRouter:
     for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers, Batches(desk), Redrives(desk)):
         router.include_router(part.routes(), prefix=PREFIX)
     router.include_router(Forms(desk, sign_ups, subscribers).routes())
+    router.include_router(ManageForms(desk, sign_ups, Managing(desk, sign_ups)).routes())
     return router

@@ -95,6 +95,10 @@ class SignUps:
             now = self._desk.deps.clock()
             await self._desk.publish(await unlocked(confirmation, self._vault, page, subscriber, now))
 
+    async def require_standing(self, ticket: Ticket) -> None:
+        """Raise ProblemError 410 where a subscriber has left, was replaced or was erased."""
+        await self._settled(ticket.page, ticket.subscriber)
+
     async def _settled(self, page: str, subscriber: str) -> Standing | None:
         """Return whether the subscription was confirmed before; raises ProblemError 410 where it cannot be any more."""
         standing = await self._desk.standing(page, subscriber)

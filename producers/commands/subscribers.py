@@ -108,7 +108,7 @@ class Subscribers:
         address, wanted = address_of(body, self._desk.deps.doors), filter_of(view, body)
         client = request.client.host if request.client else ""
         if operator is None:
-            self._desk.deps.limits.require(client, address.lookup(page))
+            self._desk.deps.limits.require(client, address.lookup(page), page)
         # Strangers share no keys: else one could ask for the answer that another got.
         sender = f"public:{client}" if operator is None else operator.actor
         actor = None if operator is None else operator.actor

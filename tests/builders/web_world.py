@@ -35,6 +35,7 @@ from streams.domain.pages import PAGES
 from streams.log.sqlite import SqliteEventLog
 from streams.runtime.access import Access, Operator, Role
 from streams.runtime.embedded import EmbeddedDriver
+from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
 from streams.runtime.stage import FoldStage
@@ -42,6 +43,7 @@ from streams.runtime.validation import problem_of
 from tests.builders.views import ACME, HOUR, NOW, REGIONS, SETTINGS
 
 PAGE = "acme"
+LINKS = Links("https://status.acme.example", bytes(range(32)))
 TOKENS = {role: f"{role.name.lower()}-token" for role in Role}
 
 
@@ -95,11 +97,28 @@ class DeliveriesInMemory:
         return rows_behind(rows, after, limit)
 
 
+ANNA = ports.SubscriberRow(
+    "anna",
+    "email",
+    "a***@example.com",
+    "active",
+    "",
+    Filter([Cell("api", "eu")], Impact.MINOR, [Kind.INCIDENT]),
+    NOW,
+)
+
+
 class SubscribersInMemory:
+    """One subscriber, unless ``known`` is changed."""
+
+    def __init__(self) -> None:
+        self.known = {ANNA.id: ANNA}
+
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[ports.SubscriberRow], str | None]:
-        chosen = Filter([Cell("api", "eu")], Impact.MINOR, [Kind.INCIDENT])
-        rows = [ports.SubscriberRow("anna", "email", "a***@example.com", "active", "", chosen, NOW)]
-        return rows_behind(rows, after, limit)
+        return rows_behind([ANNA], after, limit)
+
+    def one(self, page: str, subscriber: str) -> ports.SubscriberRow | None:
+        return self.known.get(subscriber)
 
 
 class ExportInMemory:
@@ -169,6 +188,7 @@ class WebWorld:
             unrouted=StoredUnrouted(self.log.query),
             readiness=EmbeddedReadiness(self.log, self.driver),
             events=events_in_memory,
+            links=LINKS,
         )
         self.inner = self._application()
         self.app: ASGIApp = PreparedPages(RequestCounter(self.inner, self.metrics), self.bodies, self.metrics)

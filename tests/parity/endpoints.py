@@ -44,7 +44,7 @@ class Subscribers:
         """Return what somebody does, or is done to."""
         random = self._random
         name = random.choice(self._ids) if self._ids and random.random() < 0.97 else "nobody"
-        match random.randrange(10):
+        match random.randrange(11):
             case 0 | 1 | 2:
                 return name, e.SubscriberConfirmed(name)
             case 3 | 4 | 5 | 6:
@@ -53,6 +53,8 @@ class Subscribers:
                 return name, e.EndpointSuppressed(name, "the address does not exist")
             case 8:
                 return name, e.SubscriberRemoved(name, random.choice(["unsubscribed", "erased", "replaced"]))
+            case 9:
+                return name, e.SubscriberPaused(name, random.random() < 0.6)
             case _:
                 return name, e.ConfirmationRequested(name, derive("attempt", name, str(random.random())))
 

@@ -18,6 +18,7 @@ from consumers.web.router import web_router
 from consumers.web.unrouted import FleetUnrouted, StoredUnrouted
 from schemas.topics import NOTIFICATIONS
 from streams.runtime.access import Access, Operator, Role
+from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tests.parity.embedded import EmbeddedEngine
 from tests.parity.fleet import FleetEngine
@@ -27,6 +28,7 @@ from tocsin.fleet.probes import NoLife
 from tocsin.http import application
 
 _TOKEN = "ops"
+_LINKS = Links("https://status.acme.example", bytes(32))
 _LIMIT = 100
 _PATHS = (
     "maintenances", "components", "drafts", "uptime", "reliability", "uptime?component=platform", "uptime?region=eu",
@@ -98,7 +100,7 @@ def of_embedded(engine: EmbeddedEngine) -> Face:
         unrouted=StoredUnrouted(backend.log.query), readiness=NeverAsked(), events=lambda *_: ([], None),
     )  # fmt: skip
     addresses = Addresses(backend.vault, {})
-    return Face(web_of("none", reading, _access(), addresses, backend.clock, Metrics()))
+    return Face(web_of("none", reading, _access(), addresses, _LINKS, backend.clock, Metrics()))
 
 
 def of_fleet(engine: FleetEngine) -> Face:
@@ -111,7 +113,7 @@ def of_fleet(engine: FleetEngine) -> Face:
         events=lambda *_: ([], None),
     )  # fmt: skip
     addresses = Addresses(ground.vault, {})
-    return Face(web_of("none", reading, _access(), addresses, ground.clock, Metrics()))
+    return Face(web_of("none", reading, _access(), addresses, _LINKS, ground.clock, Metrics()))
 
 
 def _access() -> Access:

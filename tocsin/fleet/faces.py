@@ -186,7 +186,7 @@ class FaceWorker:
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
         )
         addresses = Addresses(ground.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, ground.clock, self._metrics)
+        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics)
 
     def _behind(self) -> Mapping[str, Behind]:
         return {f"followed_{followed.processor.name}": followed.behind() for followed in self._followed}

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import StoredSubscribers
-from consumers.delivery.subscribers import ACTIVE, REMOVED
+from consumers.delivery.subscribers import ACTIVE, PAUSED, REMOVED
 from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
@@ -98,7 +98,7 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state == ACTIVE else Standing.WAITING
+        return Standing.CONFIRMED if known.state in (ACTIVE, PAUSED) else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:

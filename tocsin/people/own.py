@@ -47,7 +47,7 @@ def check(columns: Sequence[str]) -> None:
 
 
 def read(line: Line, _places: Places) -> Iterator[Reading]:
-    """Read a line. Who was suppressed or removed where it comes from is left out."""
+    """Read a line. Who was paused, suppressed or removed where it comes from is left out."""
     given = {name: line.values.get(name) or None for name in COLUMNS}
     for name in _NEEDED:
         if given[name] is None:
@@ -59,7 +59,7 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
         yield Mistake(error.column, str(error))
         return
     match given["state"]:
-        case "suppressed" | "removed" as state:
+        case "paused" | "suppressed" | "removed" as state:
             yield LeftOut(f"was {state} there")
         case None | "active" | "pending" as state:
             yield Person(
@@ -73,7 +73,7 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
                 pace=pace,
             )
         case _:
-            yield Mistake("state", "must be active, pending, suppressed or removed")
+            yield Mistake("state", "must be active, paused, pending, suppressed or removed")
 
 
 class _ColumnError(ValueError):

@@ -1,5 +1,6 @@
 """What text messages and calls have in common: numbers of allowed countries, Twilio's API, operators who add. It composes nothing."""
 
+from datetime import timedelta
 from typing import Any
 
 from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy
@@ -36,6 +37,7 @@ class PhoneChannel:
             idempotent=False,
             confirm_by=ConfirmBy.OPERATOR,
             claim=min(4 * settings.connections, 1000),
+            asked_after=timedelta(seconds=settings.ask_after),
             limits=limits,
         )
 

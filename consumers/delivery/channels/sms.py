@@ -4,16 +4,18 @@ A message to an expensive number costs us and pays others, so strangers do not s
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from consumers.delivery.channel import Message
 from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, TwilioSettings
-from consumers.delivery.outcome import Outcome, Rejected
+from consumers.delivery.net.twilio_records import Record, text_among
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Rejected, Sent, Unknown
 from consumers.delivery.rates import Limits
 from consumers.delivery.render.sms import sms_text
+from consumers.delivery.render.words import moment
 from consumers.delivery.settings import setting
 from schemas.events import Notice
 from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus
@@ -99,6 +101,25 @@ class SmsChannel(PhoneChannel):
             return number
         outcome: Outcome = await self._twilio.text(self._fields(message, number))
         return outcome
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look for each among the messages to its number (``AskableChannel``)."""
+        return [await self._found(message) for message in messages]
+
+    async def _found(self, message: Message) -> Finding:
+        number = self._number(message.endpoint.address)
+        if isinstance(number, Rejected):
+            return Unknown(number.reason, final=True)
+        # With a service it may have come from any of its senders.
+        sender = None if self._settings.messaging_service_sid else self._settings.sender
+        listed = await self._twilio.texts_to(number, sender)
+        if isinstance(listed, Unknown):
+            return listed
+        found = text_among(listed, self._fields(message, number)["body"], moment(message.notice.published_at))
+        if not isinstance(found, Record):
+            return found
+        settled: Outcome = self._twilio.settled(found) or Sent(found.sid)
+        return Unknown(settled.reason) if isinstance(settled, InDoubt) else settled
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

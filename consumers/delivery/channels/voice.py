@@ -4,17 +4,18 @@ As with text messages an operator adds the numbers: a call costs, and cannot ask
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from consumers.delivery.channel import Message
 from consumers.delivery.channels.phone import PhoneChannel
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TIMEOUT, Caller, TwilioSettings
-from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.net.twilio_records import call_among
+from consumers.delivery.outcome import Finding, Outcome, Rejected, Scope, Unknown
 from consumers.delivery.rates import Limits
 from consumers.delivery.render.text import Parts, fitted, parts_of
-from consumers.delivery.render.words import one_line, words_of
+from consumers.delivery.render.words import moment, one_line, words_of
 from consumers.delivery.settings import setting
 from schemas.vocabulary import Kind
 
@@ -65,6 +66,17 @@ class VoiceChannel(PhoneChannel):
             return number
         outcome: Outcome = await self._twilio.call(self._fields(message, number))
         return outcome
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look whether there is any call to each number (``AskableChannel``)."""
+        return [await self._found(message) for message in messages]
+
+    async def _found(self, message: Message) -> Finding:
+        number = self._number(message.endpoint.address)
+        if isinstance(number, Rejected):
+            return Unknown(number.reason, final=True)
+        listed = await self._twilio.calls_to(number, self._settings.sender)
+        return listed if isinstance(listed, Unknown) else call_among(listed, moment(message.notice.published_at))
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

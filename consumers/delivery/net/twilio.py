@@ -92,6 +92,15 @@ class TwilioSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender
     connections: Annotated[
         int, setting("a whole number from 1 to 100", "How many requests are made at once.", ge=1, le=100)
     ] = 8
+    ask_after: Annotated[
+        int,
+        setting(
+            "a whole number of seconds from 1 to 3600",
+            "How long after an attempt in doubt Twilio is asked whether it has the message; it must list it by then.",
+            ge=1,
+            le=3600,
+        ),
+    ] = 60
     base_url: Annotated[
         str, setting("an https URL", "Where Twilio's API is; another region has another.", check=_api)
     ] = "https://api.twilio.com"

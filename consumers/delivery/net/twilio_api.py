@@ -1,8 +1,9 @@
-"""Twilio's API by its own SDK: one attempt to send a text or to call, and what Twilio's codes mean. It renders nothing.
+"""Twilio's API by its own SDK: one attempt to send a text or to call, what Twilio's codes mean, and what it has of a number.
 
-Importing it takes a second. Twilio knows no idempotency key and says of its own 500s that the message may have gone out, so
-those leave a doubt, as silence does. What ends it is a callback, whose URL carries the notification's id
-(``producers/receipts/twilio``). Codes: https://www.twilio.com/docs/api/errors.
+It renders nothing. Importing it takes a second. Twilio knows no idempotency key and says of its own 500s that the message may
+have gone out, so those leave a doubt, as silence does. What ends it is a callback, whose URL carries the notification's id
+(``producers/receipts/twilio``), or a look at what Twilio lists (``twilio_records``). Codes:
+https://www.twilio.com/docs/api/errors.
 """
 
 import logging
@@ -25,7 +26,8 @@ from urllib3.exceptions import NewConnectionError, SSLError
 from consumers.delivery.classify import classify_http, wait_of
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.net.twilio import TIMEOUT, TwilioSettings
-from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.net.twilio_records import MOST, Record
+from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 
 _SID = re.compile(r"(?:SM|MM|CA)[0-9a-fA-F]{32}")
 _SETTLED = frozenset({"failed", "undelivered", "canceled"})
@@ -116,28 +118,61 @@ class TwilioApi:
 
     async def text(self, fields: Mapping[str, Any]) -> Outcome:
         """Create a message of ``fields`` as the SDK names them."""
-        return await self._calls.run(partial(self._once, self._messages.create, fields))
+        return await self._calls.run(partial(self._once, partial(self._messages.create, **fields), self._taken))
 
     async def call(self, fields: Mapping[str, Any]) -> Outcome:
         """Create a call of ``fields`` as the SDK names them."""
-        return await self._calls.run(partial(self._once, self._phone.create, fields))
+        return await self._calls.run(partial(self._once, partial(self._phone.create, **fields), self._taken))
+
+    async def texts_to(self, number: str, sender: str | None) -> list[Record] | Unknown:
+        """Return the latest messages to a number, at most ``MOST``, the newest first; of one sender if it is given.
+
+        Not those of some days: a message that waits in Twilio's queue has no date of sending and would be left out.
+        """
+        return await self._listed(self._messages.list, number, sender)
+
+    async def calls_to(self, number: str, sender: str | None) -> list[Record] | Unknown:
+        """Return the latest calls to a number in the same way."""
+        return await self._listed(self._phone.list, number, sender)
+
+    def settled(self, record: Record) -> Outcome | None:
+        """Return what Twilio has decided about a message or call, None where it has not failed."""
+        if record.status not in _SETTLED:
+            return None
+        found = self._meant(record.code)
+        return found or Rejected(Scope.MESSAGE, f"Twilio: {record.status}{_numbered(record.code)}")
 
     async def close(self) -> None:
         await self._calls.close()
         self._client.http_client.session.close()
 
-    def _once(self, create: Callable[..., Any], fields: Mapping[str, Any]) -> Outcome:
+    async def _listed(self, ask: Callable[..., Any], number: str, sender: str | None) -> list[Record] | Unknown:
+        found: list[Record] = []
 
+        def read(listed: Any) -> Outcome:
+            found.extend(_record(one) for one in listed)
+            return Sent()
+
+        fields = {"to": number, "limit": MOST, "page_size": MOST} | ({} if sender is None else {"from_": sender})
+        outcome = await self._calls.run(partial(self._once, partial(ask, **fields), read))
+        match outcome:
+            case Sent():
+                return found
+            case Retry(reason, after):
+                return Unknown(reason, after)
+            case _:
+                return Unknown(outcome.reason)
+
+    def _once(self, ask: Callable[[], Any], read: Callable[[Any], Outcome]) -> Outcome:
         self._heard.forget()
         try:
-            made = create(**fields)
+            return read(ask())
         except TwilioException as error:
             return self._refused(getattr(error, "code", None))
         except RequestException as error:
             return Retry("no connection") if _never_left(error) else InDoubt("no answer after the request had left")
         except Exception as error:  # whatever the SDK makes of an answer that is none of Twilio's: the request has left
             return InDoubt(f"the answer was not understood: {type(error).__name__}")
-        return self._taken(made)
 
     def _taken(self, made: Any) -> Outcome:
         if self._heard.status != 201 or not (isinstance(made.sid, str) and _SID.fullmatch(made.sid)):
@@ -174,6 +209,15 @@ class TwilioApi:
                 return InDoubt(reason)
             case scope:
                 return Rejected(Scope(scope.value), reason)
+
+
+def _record(one: Any) -> Record:
+    """Read what the SDK made of a listed message or call; raises for what is none."""
+    if not (isinstance(one.sid, str) and _SID.fullmatch(one.sid) and isinstance(one.status, str)):
+        raise ValueError("not a message or call")
+    created = one.date_created if isinstance(one.date_created, datetime) else None
+    body, code = getattr(one, "body", None), getattr(one, "error_code", None)
+    return Record(one.sid, one.status, created, str(one.direction), body if isinstance(body, str) else None, code)
 
 
 def _numbered(code: object) -> str:

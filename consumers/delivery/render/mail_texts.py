@@ -44,13 +44,15 @@ class _Marks:
     unsubscribe_text: str
     confirm_html: str
     confirm_text: str
+    manage_html: str
+    manage_text: str
 
 
 class MailTexts:
     """Renders notices; what it returns holds marks that ``links`` names."""
 
     def __init__(self) -> None:
-        self._marks = _Marks(*(f"tocsin{secrets.token_hex(6)}" for _ in range(4)))
+        self._marks = _Marks(*(f"tocsin{secrets.token_hex(6)}" for _ in range(6)))
         self._environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=select_autoescape(("html.j2",)),
@@ -71,12 +73,14 @@ class MailTexts:
             body=text_of(body),
             unsubscribe=marks.unsubscribe_text if message.unsubscribe_url else "",
             confirm=marks.confirm_text if message.confirm_url else "",
+            manage=marks.manage_text if message.manage_url else "",
         )
         rich = self._environment.get_template(f"{name}.html.j2").render(
             shared,
             body_html=Markup(html_of(body)),  # noqa: S704 - sanitised by nh3
             unsubscribe=marks.unsubscribe_html if message.unsubscribe_url else "",
             confirm=marks.confirm_html if message.confirm_url else "",
+            manage=marks.manage_html if message.manage_url else "",
         )
         return plain, self._inliner.inline(rich)
 
@@ -88,6 +92,8 @@ class MailTexts:
             marks.unsubscribe_text: message.unsubscribe_url,
             marks.confirm_html: escape(message.confirm_url),
             marks.confirm_text: message.confirm_url,
+            marks.manage_html: escape(message.manage_url),
+            marks.manage_text: message.manage_url,
         }
         return {mark: link for mark, link in found.items() if link}
 
@@ -117,6 +123,7 @@ def renders_alike(one: Message, other: Message) -> bool:
         and (one.over, one.drill) == (other.over, other.drill)
         and bool(one.unsubscribe_url) == bool(other.unsubscribe_url)
         and bool(one.confirm_url) == bool(other.confirm_url)
+        and bool(one.manage_url) == bool(other.manage_url)
     )
 
 

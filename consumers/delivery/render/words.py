@@ -95,7 +95,7 @@ def words_of(message: Message) -> Words:
 def _headline(message: Message, page: str, title: str, status: str, due: str) -> str:
     match message.notice.kind:
         case Kind.CONFIRMATION:
-            return f"[{page}] " + ("Please confirm your subscription" if message.confirm_url else "You are subscribed")
+            return f"[{page}] " + ("Please confirm your subscription" if message.confirm_url else "Your subscription")
         case Kind.REMINDER:
             return f"[{page}] Update promised by {due}: {title}" if due else f"[{page}] Update due: {title}"
         case Kind.INCIDENT | Kind.MAINTENANCE:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from consumers.web.render import selection, words
 from consumers.web.render.affected import affected
 from consumers.web.render.board import all_rows, board
+from consumers.web.render.managed import EVERYTHING, Managed
 from consumers.web.render.markdown import to_html
 from consumers.web.render.subject import of_incident, of_maintenance
 from consumers.web.render.timeline import history, past_days
@@ -38,9 +39,14 @@ MANY_ROWS = 40
 
 NO_UPTIME: Uptime = MappingProxyType({})
 _ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("Please check what you entered", "{detail} Your browser's way back leads to the form as you filled it in."),
     404: ("There is nothing here", "The address may be mistyped, or what it named was never public."),
     410: ("This link is used up", "It was used already or is too old. You can sign up again at any time."),
+    413: ("That is too much", "The form is larger than any that this page has."),
+    415: ("That was no form", "Please use the form on this page."),
+    429: ("That was too often", "Nothing was changed or sent. Please try again in an hour."),
     500: ("Something went wrong on our side", "That is about this page alone. Please try again in a moment."),
+    503: ("We cannot take this now", "Nothing was changed or sent. Please try again in a moment."),
 }
 
 
@@ -56,7 +62,7 @@ class Pages:
             undefined=StrictUndefined,
             auto_reload=False,
         )
-        self._templates.globals |= {"asset": asset, "words": words, "honeypot": HONEYPOT}
+        self._templates.globals |= {"asset": asset, "words": words, "honeypot": HONEYPOT, "everything": EVERYTHING}
         self._templates.filters |= {"markdown": to_html, "day": day_of}
 
     def index(self, view: PageView, uptime: Uptime, now: Micros) -> bytes:
@@ -95,20 +101,32 @@ class Pages:
         """Return the page of a confirmation link: its button posts to ``action``, because mail scanners follow links."""
         return self._render("confirm.html", view, action=action)
 
-    def unsubscribe(self, view: PageView, action: str) -> bytes:
-        """Return the page of an unsubscribe link: its button posts to ``action``."""
-        return self._render("unsubscribe.html", view, action=action)
+    def unsubscribe(self, view: PageView, action: str, manage: str = "") -> bytes:
+        """Return the page of an unsubscribe link: its button posts to ``action``; ``manage`` leads to other choices."""
+        return self._render("unsubscribe.html", view, action=action, manage=manage)
 
-    def message(self, view: PageView, title: str, text: str) -> bytes:
-        """Return a page that says one thing, as after a sign-up."""
-        return self._render("message.html", view, title=title, text=text)
+    def lost_link(self, view: PageView) -> bytes:
+        """Return ``/manage``: whoever lost the link to their subscription has it mailed."""
+        return self._render("lost_link.html", view)
 
-    def error(self, view: PageView | None, status: int) -> bytes:
-        """Return the page of an error; without a view where even that could not be had."""
+    def manage(self, view: PageView, action: str, managed: Managed) -> bytes:
+        """Return the page of a subscriber's own subscription; its forms post to ``action`` and below."""
+        return self._render("manage.html", view, action=action, managed=managed)
+
+    def message(self, view: PageView, title: str, text: str, back: str = "") -> bytes:
+        """Return a page that says one thing, as after a sign-up; ``back`` is where one came from."""
+        return self._render("message.html", view, title=title, text=text, back=back)
+
+    def error(self, view: PageView | None, status: int, detail: str = "") -> bytes:
+        """Return the page of an error; without a view where even that could not be had.
+
+        ``detail`` says what was wrong with a form, where that is for its reader to mend.
+        """
         title, text = _ERRORS.get(status, _ERRORS[404 if status < 500 else 500])
+        text = text.format(detail=detail)
         if view is None:
             return self._bytes("bare.html", title=title, text=text, status=status)
-        return self._render("message.html", view, title=title, text=text)
+        return self._render("message.html", view, title=title, text=text, back="")
 
     def _render(self, template: str, view: PageView, **content: object) -> bytes:
         status = status_of_page(view)

@@ -215,6 +215,6 @@ _MEANINGS = {
     413: "The body is longer than 1 MiB.",
     415: "The body is not declared as JSON.",
     422: "The Idempotency-Key was used for something else.",
-    429: "Too many sign-ups: try again after Retry-After.",
+    429: "Too many attempts: try again after Retry-After.",
     503: "Nothing was stored: try again after Retry-After.",
 }

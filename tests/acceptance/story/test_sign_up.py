@@ -10,6 +10,7 @@ from tests.fakes.smtp import Mail
 
 pytestmark = pytest.mark.slow
 CONFIRM = re.compile(r"http://\S+/confirm/\S+")
+MANAGE = re.compile(r"http://\S+/manage/\S+")
 UNSUBSCRIBE = re.compile(rb"\r\nList-Unsubscribe: <([^>]+)>\r\n")
 WANTED = {"email": "new@example.com", "cells": [{"component": "login"}]}
 PLEASE = "Please confirm your subscription"
@@ -60,6 +61,32 @@ def test_the_form_on_the_page_signs_up_without_javascript(acme: Town) -> None:
     answer = acme.tocsin.http.post("/subscribe", data=fields, follow_redirects=True)
     assert answer.status_code == 200
     assert acme.heard() == told(PLEASE, "form")
+
+
+def test_who_lost_the_link_is_mailed_it_and_hears_of_what_they_choose_from_then_on(acme: Town) -> None:
+    chooser = {"email": "chooser@example.com", "cells": [{"component": "maps"}], "confirmed": True}
+    assert acme.tocsin.post("subscribers", chooser, by="ops").status_code == 201
+    asked = [
+        acme.tocsin.http.post("/manage", data={"email": f"{name}@example.com"}) for name in ("chooser", "stranger")
+    ]
+    assert [(answer.status_code, answer.headers["location"]) for answer in asked] == [(303, "/sent")] * 2
+    assert acme.heard() == told("Your subscription", "chooser")
+    link = _path(MANAGE.findall(acme.mails("chooser")[0].text())[0])
+
+    for _ in range(2):  # mail scanners follow links
+        page = acme.tocsin.http.get(link)
+        assert (page.status_code, page.text.count(f'action="{link}')) == (200, 3)
+    _outage(acme, told_of={"everything"})
+
+    choice = {"scope": "some", "cells": "login", "kinds": "incident"}
+    assert acme.tocsin.http.post(link, data=choice).status_code == 303
+    acme.begin()
+    _outage(acme, told_of={"everything", "chooser"})
+    assert acme.tocsin.http.post(f"{link}/pause").status_code == 303
+    acme.begin()
+    _outage(acme, told_of={"everything"})
+    assert acme.tocsin.http.post(f"{link}/leave").status_code == 303
+    assert acme.tocsin.http.post(link, data=choice).status_code == 410
 
 
 @pytest.mark.parametrize("wanted", [{"cells": []}, {"cells": [{"component": "unknown"}]}, {"email": "nobody"}])

@@ -42,6 +42,7 @@ CUTS = (
             ("/2010-04-01/Accounts/{AccountSid}/Messages.json", "post"),
             ("/2010-04-01/Accounts/{AccountSid}/Messages.json", "get"),
             ("/2010-04-01/Accounts/{AccountSid}/Calls.json", "post"),
+            ("/2010-04-01/Accounts/{AccountSid}/Calls.json", "get"),
         ),
     ),
     Cut(

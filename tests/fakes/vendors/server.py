@@ -44,7 +44,7 @@ V = TypeVar("V", bound=Vendor)
 class VendorServer(Generic[V]):
     """A vendor on loopback. Use it as a context manager; all methods may be called from any thread.
 
-    ``requests`` came, ``accepted`` are those whose messages a real provider would have delivered, ``violations`` are the
+    ``requests`` came, ``accepted`` are those whose messages a real provider would have delivered (a GET has none), ``violations`` are the
     complaints about invalid ones.
     """
 
@@ -178,7 +178,8 @@ class VendorServer(Generic[V]):
         good = Reply(200)
         if how is None or how.accepts:
             good = self.vendor.accept(request)
-            self.accepted.append(request)
+            if request.method != "GET":
+                self.accepted.append(request)
         self.requests.append(request)
         self._arrivals.announce()
         return good, good if how is None else how

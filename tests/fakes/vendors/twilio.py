@@ -2,6 +2,9 @@
 
 import base64
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree as ET
@@ -54,13 +57,19 @@ DOCUMENT = Document("twilio", PATCHES)
 
 
 class Twilio:
-    """Takes messages and calls. ``texts`` and ``calls`` are the forms of those that were accepted."""
+    """Takes messages and calls, and lists them. ``texts`` and ``calls`` are the forms of those that were accepted.
+
+    ``listed`` is what it tells of them, the newest first; ``hides`` is the time in which it does not do so yet. ``clock`` is its own.
+    """
 
     def __init__(self, user: str = ACCOUNT, password: str = TOKEN) -> None:
         self.texts: list[dict[str, str]] = []
         self.calls: list[dict[str, Any]] = []
         self.at_once: dict[str, Any] = {}
         """What the answer to a message says beside its id: ``{"status": "failed", "error_code": 30005}``."""
+        self.listed: list[dict[str, Any]] = []
+        self.hides = False
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._authorization = form_request("", {}, user, password).headers["authorization"]
         self._made = 0
 
@@ -69,20 +78,47 @@ class Twilio:
             return _UNAUTHORISED
         if f"/{ACCOUNT}/" not in request.path:
             return "the account is another's"
-        return DOCUMENT.complaint(request) or _by_hand(request.path, request.form)
+        by_hand = None if request.method == "GET" else _by_hand(request.path, request.form)
+        return DOCUMENT.complaint(request) or by_hand
 
     def invalid(self, request: Request, complaint: str) -> Reply:
         return refusal(401, 20003) if complaint == _UNAUTHORISED else refusal(400, 21604)
 
     def accept(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self._listing(request)
         self._made += 1
         form = {name: values[0] for name, values in request.form.items()}
         if request.path == CALLS:
             self.calls.append(form | {"StatusCallbackEvent": request.form.get("StatusCallbackEvent", [])})
-            return json_reply(201, {"sid": f"CA{self._made:032x}", "status": "queued", "to": form["To"]})
+            said: dict[str, Any] = {"sid": f"CA{self._made:032x}", "status": "queued", "to": form["To"]}
+            self._list(said | {"from": form["From"]})
+            return json_reply(201, said)
         self.texts.append(form)
-        said = {"sid": f"SM{self._made:032x}", "status": "queued", "error_code": None, "to": form["To"]}
-        return json_reply(201, said | self.at_once)
+        said = {"sid": f"SM{self._made:032x}", "status": "queued", "error_code": None, "to": form["To"]} | self.at_once
+        self._list(said | {"body": form["Body"], "from": form.get("From", SENDER)})
+        return json_reply(201, said)
+
+    def _list(self, said: dict[str, Any]) -> None:
+        created = format_datetime(self.clock())
+        self.listed.insert(0, said | {"direction": "outbound-api", "date_created": created, "date_sent": None})
+
+    def _listing(self, request: Request) -> Reply:
+        """Return a page of what was made, the newest first, without what matches no filter."""
+        asked = {name: values[0] for name, values in request.query.items()}
+        assert set(asked) <= {"To", "From", "PageSize"}, "this fake knows no other filters"
+        sids, name = ("CA", "calls") if request.path == CALLS else ("SM", "messages")
+        found = [
+            one
+            for one in self.listed
+            if one["sid"].startswith(sids)
+            and asked.get("To", one["to"]) == one["to"]
+            and asked.get("From", one["from"]) == one["from"]
+        ]
+        page = [] if self.hides else found[: int(asked.get("PageSize", 50))]
+        return json_reply(
+            200, {name: page, "page": 0, "page_size": len(page), "next_page_uri": None, "uri": request.path}
+        )
 
 
 def refusal(status: int, code: int, headers: dict[str, str] | None = None) -> Reply:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
-from consumers.delivery.outcome import Outcome, Sent
+from consumers.delivery.outcome import Finding, Outcome, Sent, Unknown
 from consumers.delivery.queue import Entry
 from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Ledger, Sender
@@ -60,12 +61,30 @@ class ScriptedChannel:
     """A channel whose attempts end as ``answer`` says; ``attempts`` are the messages that were given to it."""
 
     def __init__(
-        self, name: str = "email", *, idempotent: bool = False, claim: int = 8, threads: bool = False, batch: int = 1
+        self,
+        name: str = "email",
+        *,
+        idempotent: bool = False,
+        claim: int = 8,
+        threads: bool = False,
+        batch: int = 1,
+        asked_after: timedelta | None = None,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
-            name, name, "address", "", idempotent, confirm_by, claim, threads=threads, batch=batch
+            name,
+            name,
+            "address",
+            "",
+            idempotent,
+            confirm_by,
+            claim,
+            threads=threads,
+            batch=batch,
+            asked_after=asked_after,
         )
+        self.asked: list[Message] = []
+        self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")
         self.attempts: list[Message] = []
         self.requests: list[int] = []
         """How many messages each request had."""
@@ -101,6 +120,11 @@ class ScriptedChannel:
         assert len({message.notice.update for message in messages}) == 1
         self.requests.append(len(messages))
         return [await self.send(message) for message in messages]
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Answer what the provider has as ``knows`` says; ``asked`` are the messages that it was asked about."""
+        self.asked += messages
+        return [self.knows(message) for message in messages]
 
     async def close(self) -> None: ...
 

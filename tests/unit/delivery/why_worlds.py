@@ -46,6 +46,7 @@ from streams.keys.vault import Vault
 from streams.log.port import record_of
 from streams.runtime.access import Access, Operator, Role
 from streams.runtime.follower import Follower
+from streams.runtime.links import Links
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.metrics import Metrics
 from streams.runtime.partition_fold import PartitionFold
@@ -211,7 +212,15 @@ class World:
         channels: dict[str, Channel] = {"email": ScriptedChannel()}
         access = Access([(Operator("eve", Role.VIEWER), TOKEN)])
         addresses = Addresses(self.engine.vault, channels)
-        return web_of(PAGE, self.engine.reading(), access, addresses, lambda: self.now, Metrics())
+        return web_of(
+            PAGE,
+            self.engine.reading(),
+            access,
+            addresses,
+            Links("http://page.example", bytes(32)),
+            lambda: self.now,
+            Metrics(),
+        )
 
     def close(self) -> None:
         """Release everything."""

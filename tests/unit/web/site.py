@@ -7,12 +7,28 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from consumers.web.render.assets import Assets
+from consumers.web.render.managed import EVERYTHING, Choice, Chosen, Managed
 from consumers.web.render.page import CONTENT_SECURITY_POLICY, Pages
+from schemas.vocabulary import Impact, Kind
 from streams.domain.model import PageView
 from tests.builders import acme
 from tests.builders.views import NOW
 
+MANAGED = Managed(
+    "email",
+    "a***@example.com",
+    "paused",
+    Chosen(
+        False,
+        frozenset({"api/eu", "login", "platform/eu"}),
+        [Choice("platform/eu", "Platform: Europe")],
+        Impact.MAJOR,
+        frozenset({Kind.INCIDENT}),
+    ),
+)
 ASSETS = Assets.load()
 PAGES = Pages(ASSETS.url)
 
@@ -36,7 +52,12 @@ def every_page() -> dict[str, bytes]:
         "subscribe again": PAGES.subscribe(outage, "That is not an email address."),
         "confirm": PAGES.confirm(outage, "/confirm/abc"),
         "unsubscribe": PAGES.unsubscribe(outage, "/unsubscribe/abc"),
+        "lost link": PAGES.lost_link(outage),
+        "manage": PAGES.manage(outage, "/manage/abc", MANAGED),
+        "manage all": PAGES.manage(acme.empty(), "/manage/abc", replace(MANAGED, state="active", chosen=EVERYTHING)),
+        "manage dead": PAGES.manage(outage, "/manage/abc", replace(MANAGED, state="suppressed")),
         "message": PAGES.message(outage, "Check your mail", "We sent you a link."),
+        "400": PAGES.error(outage, 400, "Kinds: choose at least one."),
         "404": PAGES.error(outage, 404),
         "410": PAGES.error(outage, 410),
         "500": PAGES.error(outage, 500),

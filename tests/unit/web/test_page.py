@@ -250,6 +250,22 @@ def test_links_from_mails_show_a_button_and_change_nothing(name: str) -> None:
     assert page.xpath("//meta[@name='referrer']/@content") == ["no-referrer"]
 
 
+def test_the_managed_form_is_filled_in_as_chosen() -> None:
+    page = parse(EVERY_PAGE["manage"])
+    choice, *others = page.xpath("//form")
+    assert [form.get("action") for form in (choice, *others)] == [
+        "/manage/abc", "/manage/abc/resume", "/manage/abc/leave",
+    ]  # fmt: skip
+    assert choice.xpath(".//input[@name='scope' and @checked]/@value") == ["some"]
+    assert choice.xpath(".//input[@name='cells' and @checked]/@value") == ["api/eu", "login", "platform/eu"]
+    assert choice.xpath(".//option[@selected]/@value") == ["major"]
+    assert choice.xpath(".//input[@name='kinds' and @checked]/@value") == ["incident"]
+    assert page.xpath("//meta[@name='referrer']/@content") == ["no-referrer"]
+    everything = parse(EVERY_PAGE["manage all"])
+    assert [form.get("action") for form in everything.xpath("//form")][1:] == ["/manage/abc/pause", "/manage/abc/leave"]
+    assert "could not be delivered" in " ".join(said(parse(EVERY_PAGE["manage dead"]), "//section"))
+
+
 def test_an_error_page_is_had_even_without_a_view() -> None:
     assert said(parse(EVERY_PAGE["500 bare"]), "//h1") == ["Something went wrong on our side"]
     assert said(parse(PAGES.error(acme.quiet(), 403)), "//h1") == ["There is nothing here"]

@@ -22,6 +22,8 @@ PAGES = [
     "/subscribed",
     "/confirmed",
     "/unsubscribed",
+    "/sent",
+    "/manage",
     "/confirm/t0k.en",
     "/unsubscribe/t",
 ]

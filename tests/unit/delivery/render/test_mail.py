@@ -235,9 +235,9 @@ KINDS: list[tuple[Notice, dict[str, Any], str, list[str]]] = [
     ),
     (
         notice(kind=Kind.CONFIRMATION, update="known", body=""),
-        {},
-        "[Acme Cloud] You are subscribed",
-        ["subscribed before"],
+        {"manage_url": "https://status.acme.example/manage/t0ken"},
+        "[Acme Cloud] Your subscription",
+        ["https://status.acme.example/manage/t0ken", "asked for the link"],
     ),
 ]
 

@@ -1,0 +1,96 @@
+"""The embedded engine's fold of subscribers, with the index that the planner asks within the same transaction.
+
+Whole subscribers lie in the file. What stays in memory of each is the index.
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import TypeAlias
+
+import msgspec
+
+from consumers.delivery.audience_index import AudienceIndex
+from consumers.delivery.subscriber_book import Query, StoredBook
+from consumers.delivery.subscribers import OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
+from schemas.events import AnyEvent, Filter
+from schemas.shapes import decoder
+from streams.runtime.stage import FoldStage
+
+_Standing: TypeAlias = tuple[str, str, Filter] | None
+_SELECT = "select page, key, value from state where stage = ? and tbl = ?"
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """The part of a subscriber's row that the index is made of."""
+
+    channel: str
+    filter: Filter
+    state: str
+
+
+class SubscriberStage(FoldStage):
+    """The fold, and a book of it that follows every step. ``query`` reads the same file from any thread."""
+
+    def __init__(self, query: Query | None = None) -> None:
+        super().__init__(PROCESSOR)
+        self.book = StoredBook(query or _nothing)
+        self._before: dict[tuple[str, str], _Standing] = {}
+        self._is_loaded = False
+
+    def load(self, connection: Connection) -> None:
+        super().load(connection)
+        self.book.follow(self.tables)
+        if self._is_loaded:
+            self._undo()
+        else:
+            self._build(connection)
+            self._is_loaded = True
+
+    def begin_anew(self) -> None:
+        super().begin_anew()
+        self.book.load(self.tables)
+
+    def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
+        index, table = self.book.index, self.tables[SUBSCRIBERS]
+        touched = {
+            (event.page, event.data.subscriber): None for event in events if isinstance(event.data, OF_SUBSCRIBERS)
+        }
+        for where in touched:
+            if where not in self._before:
+                self._before[where] = index.standing(*where)
+        emitted = super().run(connection, events)
+        for page, key in touched:
+            self.book.changed(page, key, table.get(page, key))
+        return emitted
+
+    def committed(self) -> None:
+        self._before = {}
+        super().committed()
+
+    @property
+    def index(self) -> AudienceIndex:
+        """The index over all that is folded."""
+        return self.book.index
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber as folded so far; may be asked from any thread."""
+        return self.book.subscriber(page, key)
+
+    def _build(self, connection: Connection) -> None:
+        index, decode = self.book.index, decoder(_Row).decode
+        for page, key, value in connection.execute(_SELECT, (self.name, SUBSCRIBERS)):
+            row = decode(value)
+            index.put(page, key, row.channel, row.state, row.filter)
+
+    def _undo(self) -> None:
+        """Give the index back what it held before a transaction that was rolled back."""
+        for (page, key), standing in self._before.items():
+            if standing is None:
+                self.book.index.withdraw(page, key)
+            else:
+                self.book.index.put(page, key, *standing)
+        self._before = {}
+
+
+def _nothing(_statement: str, _values: Sequence[object]) -> list[tuple[object, ...]]:
+    return []
