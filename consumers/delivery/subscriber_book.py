@@ -8,6 +8,8 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
+
 from consumers.delivery.audience import Question
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.subscribers import PARENTS, PROCESSOR, SETTINGS, SUBSCRIBERS, Subscriber
@@ -133,6 +135,17 @@ class StoredBook(SubscriberBook):
         rows = self._query(f"{_SELECT} and key = ?", (PROCESSOR.name, SUBSCRIBERS, page, key))
         return decoder(Subscriber).decode(rows[0][1]) if rows else None
 
+    def some(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those of the subscribers that there are by id, as folded so far, with one question to the file."""
+        table: MemoryTable[Subscriber] = self._tables[SUBSCRIBERS]
+        found = {key: known for key in keys if (known := table.peek(page, key)) is not None}
+        if len(found) < len(keys) and not table.whole:
+            wanted = msgspec.json.encode([key for key in keys if key not in found]).decode()
+            decode = decoder(Subscriber).decode
+            for key, value in self._query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted)):
+                found[key] = decode(value)
+        return found
+
     def listed(self, page: str, after: str | None, limit: int) -> list[Subscriber]:
         where = (PROCESSOR.name, SUBSCRIBERS, page, after or "", limit)
         rows = self._query(f"{_SELECT} and key > ? order by key limit ?", where)
@@ -141,3 +154,4 @@ class StoredBook(SubscriberBook):
 
 _REMINDER = Question(Kind.REMINDER, [], Impact.NONE)
 _SELECT = "select key, value from state where stage = ? and tbl = ? and page = ?"
+_SELECT_SOME = f"{_SELECT} and key in (select value from json_each(?))"

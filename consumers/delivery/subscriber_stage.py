@@ -11,7 +11,7 @@ import msgspec
 
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.subscriber_book import Query, StoredBook
-from consumers.delivery.subscribers import OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
+from consumers.delivery.subscribers import ACTIVE, OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
 from schemas.events import AnyEvent, Filter
 from schemas.shapes import decoder
 from streams.runtime.stage import FoldStage
@@ -75,6 +75,10 @@ class SubscriberStage(FoldStage):
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far; may be asked from any thread."""
         return self.book.subscriber(page, key)
+
+    def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those who are active as folded so far, by id; may be asked from any thread."""
+        return {key: known for key, known in self.book.some(page, keys).items() if known.state == ACTIVE}
 
     def _build(self, connection: Connection) -> None:
         index, decode = self.book.index, decoder(_Row).decode
