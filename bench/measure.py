@@ -33,6 +33,11 @@ def at_least(bench: str, metric: str, value: float, unit: str, baseline: float, 
     return Metric(bench, metric, value, unit, baseline, ratio, f"ratio >= {share:g}", ratio >= share)
 
 
+def reaches(bench: str, metric: str, value: float, unit: str, limit: float, baseline: float | None = None) -> Metric:
+    """Return a figure that should reach ``limit``; the baseline is for comparison only."""
+    return Metric(bench, metric, value, unit, baseline, _ratio(value, baseline), f">= {limit:g}", value >= limit)
+
+
 def noted(bench: str, metric: str, value: float, unit: str, baseline: float | None = None) -> Metric:
     """Return a figure without a target."""
     return Metric(bench, metric, value, unit, baseline, _ratio(value, baseline))

@@ -6,11 +6,12 @@ The only module, with ``tocsin.server``, that knows which class stands behind wh
 from contextlib import suppress
 from pathlib import Path
 
+from consumers.delivery.audience_file import AudienceFile
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.planner import PlannerStage
 from consumers.delivery.reminders import reminder_changes
 from consumers.delivery.stored_queue import StoredQueue
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscriber_stage import SubscriberStage
 from consumers.projection.board import StatusBoard
 from consumers.reliability.uptime import RELIABILITY
 from schemas.events import AnyEvent, Event, EventData
@@ -42,7 +43,7 @@ class Backend:
         self.board = StatusBoard()
         episodes = FoldStage(EPISODES, patient=True)
         self.pages = FoldStage(PAGES, patient=True)
-        self.subscribers = SubscriberStage()
+        self.subscribers = SubscriberStage(self.log.query, AudienceFile(folder, self.log))
         stages = (
             episodes,
             self.pages,
@@ -87,7 +88,7 @@ class Backend:
 
     def remind(self, page: str, addresses: tuple[str, ...]) -> None:
         """Make exactly these addresses the ones that are reminded of promises; events only for what differs."""
-        changes = reminder_changes(self.subscribers.tables, self.vault, page, addresses)
+        changes = reminder_changes(self.subscribers.book.reminded(page), self.vault, page, addresses)
         if changes:
             self._append(page, changes)
 
@@ -99,6 +100,7 @@ class Backend:
         """Stop driving and release the folder."""
         with suppress(LogError):
             self.log.submit(lambda _: None).result()  # saves what is unsaved: the next start has nothing to fold again
+            self.log.submit(lambda _: self.subscribers.keep()).result()
         self.log.close()
         self.vault.close()
         self._lock.close()

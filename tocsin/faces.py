@@ -10,8 +10,9 @@ from consumers.delivery.channel import Channel, ConfirmBy
 from consumers.delivery.history import History
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
+from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscriber_export import SubscriberExport
-from consumers.delivery.subscribers import ACTIVE, Subscriber, SubscriberBook
+from consumers.delivery.subscribers import ACTIVE, Subscriber
 from consumers.delivery.why import WhyReport
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader

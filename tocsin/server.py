@@ -1,5 +1,6 @@
 """``tocsin up``: everything in one process over one folder, from the bound socket to the drained senders."""
 
+import asyncio
 import gc
 import socket
 import sqlite3
@@ -26,9 +27,12 @@ from consumers.web.router import web_router
 from consumers.web.sampling import sample_engine, sample_ledger
 from consumers.web.unrouted import StoredUnrouted
 from producers.commands.deps import CommandDeps
+from producers.commands.letters import letters_router
 from producers.commands.router import commands_router
 from producers.intake.deps import IntakeDeps
 from producers.intake.direct import DirectIntake
+from producers.intake.expiry import purge_for_ever
+from producers.intake.letters import LetterDeps, Letters
 from producers.intake.router import WaysIn, intake_router
 from producers.receipts.deps import ReceiptDeps
 from producers.receipts.router import receipts_router
@@ -120,6 +124,7 @@ class Server:
             self._metrics,
             config.delivery.limits,
         )
+        self._purging: asyncio.Task[None] | None = None
         self._web = self._web_dependencies()
         sample_engine(self._metrics, backend.log, backend.driver)
         sample_ledger(self._metrics, backend.log.query, backend.clock)
@@ -133,11 +138,12 @@ class Server:
 
     def application(self) -> ASGIApp:
         """Return the whole application: prepared bytes outermost, then the framework."""
-        ways = WaysIn(self._intake_deps())
+        ways, commands = WaysIn(self._intake_deps()), self._command_deps()
         routers = [
             intake_router(ways),
             receipts_router(self._receipt_deps()),
-            commands_router(self._command_deps()),
+            commands_router(commands),
+            letters_router(commands, self._letters(ways)),
             catalogue_router(self._backend, self._access, self._page),
             pages_router(self._backend.board, self._access),
             web_router(self._web),
@@ -148,12 +154,15 @@ class Server:
     async def start(self) -> None:
         """Begin to send."""
         await self._delivering.start()
+        self._purging = asyncio.create_task(purge_for_ever(self._backend.vault, self._backend.clock))
         gc.collect()
         gc.set_threshold(*_COLLECTOR)
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
 
     async def stop(self) -> None:
         """Drain the senders and the rendering."""
+        if self._purging is not None:
+            self._purging.cancel()
         await self._delivering.stop()
         self._web.bodies.close()
 
@@ -188,6 +197,12 @@ class Server:
             notifications=backend.queue,
             doors=doors_of(self._channels),
             known=known_by(backend.subscribers.subscriber),
+        )
+
+    def _letters(self, ways: WaysIn) -> Letters:
+        backend = self._backend
+        return Letters(
+            LetterDeps(backend.log, backend.publisher, backend.vault, self._sources, backend.clock, ways.intake)
         )
 
     def _find(self, event_id: str) -> AnyEvent | None:

@@ -1,7 +1,7 @@
 """The stages that a replay folds: those of the server, without what belongs to a running one."""
 
 from consumers.delivery.ledger import LedgerStage
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscriber_stage import SubscriberStage
 from consumers.projection.board import STATUS
 from consumers.reliability.uptime import RELIABILITY
 from streams.domain.episodes import EPISODES

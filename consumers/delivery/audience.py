@@ -1,14 +1,12 @@
-"""Whom an update is meant for: the rule, cell by cell, and an index that answers it for a million subscribers.
+"""Whom an update is meant for: the rule, cell by cell. It knows one filter at a time, and no subscribers.
 
-``decide`` is the rule and returns its reason; ``AudienceIndex.match`` must agree with it (a property test holds them
-together) and is what the planner asks.
+``decide`` is the rule and returns its reason; ``audience_index`` answers it for a million subscribers at once, and a
+property test holds the two together.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import msgspec
-from pyroaring import BitMap
 
 from schemas.events import Cell, Change, Filter, Notice
 from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, Impact, Kind
@@ -115,117 +113,3 @@ def _name(cell: Cell) -> str:
 
 def _where(cell: Reached) -> str:
     return cell.lineage[0] if cell.region is None else f"{cell.lineage[0]} in {cell.region}"
-
-
-class _PageIndex:
-    """Bitmaps over one page's active subscribers, who have small numbers in the order of their coming."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.numbers: dict[str, int] = {}
-        self.active = BitMap()
-        self.everything = BitMap()
-        self.by_cell: dict[tuple[str, str | None], BitMap] = defaultdict(BitMap)
-        self.by_kind: dict[Kind, BitMap] = defaultdict(BitMap)
-        self.by_channel: dict[str, BitMap] = defaultdict(BitMap)
-        self.at_most: dict[Impact, BitMap] = {impact: BitMap() for impact in Impact}
-
-    def number(self, subscriber: str) -> int:
-        """Return a subscriber's number; a new one is numbered."""
-        number = self.numbers.get(subscriber)
-        if number is None:
-            number = self.numbers[subscriber] = len(self.ids)
-            self.ids.append(subscriber)
-        return number
-
-    def bitmaps(self, wanted: Filter) -> Iterable[BitMap]:
-        """Yield every bitmap that a subscriber with this filter is in."""
-        yield self.active
-        if wanted.cells is None:
-            yield self.everything
-        else:
-            for cell in wanted.cells:
-                yield self.by_cell[cell.component, cell.region]
-        for kind in wanted.kinds:
-            yield self.by_kind[kind]
-        least = IMPACT_RANK[wanted.min_impact]
-        for impact, bitmap in self.at_most.items():
-            if IMPACT_RANK[impact] >= least:
-                yield bitmap
-
-
-class AudienceIndex:
-    """Answers ``decide`` for all active subscribers of a page at once.
-
-    It holds no filters, which weigh more than all the rest of it: whoever changes one says what it was.
-    """
-
-    def __init__(self) -> None:
-        self._pages: dict[str, _PageIndex] = defaultdict(_PageIndex)
-
-    def set(
-        self, page: str, subscriber: str, channel: str, wanted: Filter | None, before: Filter | None = None
-    ) -> None:
-        """Give a subscriber this filter in the place of the one that was set ``before``; None is no filter at all.
-
-        The ``channel`` of a subscriber never changes.
-        """
-        if wanted == before:
-            return
-        index = self._pages[page]
-        number = index.number(subscriber)
-        index.by_channel[channel].add(number)
-        if before is not None:
-            for bitmap in index.bitmaps(before):
-                bitmap.discard(number)
-        if wanted is not None:
-            for bitmap in index.bitmaps(wanted):
-                bitmap.add(number)
-
-    def match(self, page: str, asked: Question) -> list[str]:
-        """Return the ids of all subscribers whom ``decide`` tells, in the order of their coming."""
-        return self.ids(page, self.numbers(page, asked))
-
-    def ids(self, page: str, numbers: BitMap) -> list[str]:
-        """Return the ids behind numbers, in the order of their coming."""
-        ids = self._pages[page].ids
-        return [ids[number] for number in numbers]
-
-    def by_channel(self, page: str, numbers: BitMap) -> Iterator[tuple[str, list[str]]]:
-        """Yield channels in the order of their names, each with the sorted ids of those whom it reaches."""
-        for channel, members in sorted(self._pages[page].by_channel.items()):
-            if found := numbers & members:
-                yield channel, sorted(self.ids(page, found))
-
-    def numbers(self, page: str, asked: Question) -> BitMap:
-        """Return the same as small numbers: the part of ``match`` that does not grow with the audience's ids."""
-        index = self._pages[page]
-        wants_kind = index.by_kind.get(asked.kind, BitMap())
-        if asked.kind is Kind.REMINDER:
-            return wants_kind
-        if not asked.reached:
-            return self._heavy(index, index.everything, asked.impact, asked.kind) & wants_kind
-        found = BitMap()
-        for cell in asked.reached:
-            chose = BitMap.union(index.everything, *_choosers(index, cell.lineage, cell.region))
-            found |= self._heavy(index, chose, cell.impact, asked.kind)
-        return found & wants_kind
-
-    def wanting(self, page: str, subscribers: Iterable[str], kind: Kind) -> BitMap:
-        """Return those of ``subscribers`` who want this kind at all: what is asked of those who were told before."""
-        index = self._pages[page]
-        known = BitMap(number for one in subscribers if (number := index.numbers.get(one)) is not None)
-        return known & index.by_kind[kind]
-
-    def count(self, page: str) -> int:
-        """Return the number of active subscribers."""
-        return len(self._pages[page].active)
-
-    @staticmethod
-    def _heavy(index: _PageIndex, among: BitMap, impact: Impact, kind: Kind) -> BitMap:
-        return among & index.at_most[impact] if kind is Kind.INCIDENT else among
-
-
-def _choosers(index: _PageIndex, lineage: Sequence[str], region: str | None) -> list[BitMap]:
-    keys = [(component, where) for component in lineage for where in {None, region}]
-    return [index.by_cell[key] for key in keys if key in index.by_cell]

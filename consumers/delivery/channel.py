@@ -71,10 +71,11 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``idempotent`` says that sending a message a second time under the same notification id does no harm, so that a
     message in doubt is sent again. ``claim`` is the most notifications that one claim should take. ``threads`` says that
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
-    ``BatchChannel.send_all`` takes; a channel without it has 1. ``limits`` is what the vendor allows, unless an operator
-    knows better. ``asked_after`` is for a provider that can be asked what it has (``AskableChannel``): how long after an
-    attempt it surely tells of what it took. None: nobody can be asked. ``codes_a_day`` is how many people may be sent a
-    code (``ConfirmBy.CODE``).
+    ``BatchChannel.send_all`` takes; a channel without it has 1. ``claims`` is how many claims may be in hand at once: more
+    than 1 where so much fits into a request that one should be prepared while others are on their way. ``limits`` is what the
+    vendor allows, unless an operator knows better. ``asked_after`` is for a provider that can be asked what it has
+    (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
+    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``).
     """
 
     name: str
@@ -86,6 +87,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     claim: int
     threads: bool = False
     batch: int = 1
+    claims: int = 1
     limits: Limits = Limits()
     asked_after: timedelta | None = None
     codes_a_day: int = 0

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
 from consumers.delivery import timing
-from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Endpoint, Message
+from consumers.delivery.ahead import Found, Lookups, Subscribers, is_over
+from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
 from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
@@ -28,9 +29,8 @@ from consumers.delivery.verdicts import (
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice, Pace
 from schemas.ids import derive
-from schemas.shapes import decoder
-from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus, NotificationState
-from streams.keys.vault import ErasedError, Vault
+from schemas.vocabulary import Kind, NotificationState
+from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
 from streams.runtime.links import CODE_SECONDS, Links
 from streams.runtime.signup import confirmation
@@ -41,13 +41,6 @@ LAPSED = "the sender's lease ran out before it was sent"
 
 def _always(_entry: Entry) -> bool:
     return True
-
-
-class Subscribers(Protocol):
-    """Looks subscribers up as folded so far."""
-
-    def subscriber(self, page: str, key: str) -> Subscriber | None:
-        """Return a subscriber, None where there is none."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -69,7 +62,7 @@ class Dispatch:
         policy: Policy,
     ) -> None:
         self._queue = queue
-        self._subscribers = subscribers
+        self._lookups = Lookups(queue, subscribers, vault)
         self._vault = vault
         self._links = links
         self._clock = clock
@@ -88,7 +81,8 @@ class Dispatch:
         Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
         ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
-        prepared = [self._prepared(channel, entry, random) for entry in entries]
+        ahead = self._lookups.ahead(entries)
+        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = [
             (entry, one)
             for entry, one in zip(entries, prepared, strict=True)
@@ -119,12 +113,12 @@ class Dispatch:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
 
-    def _prepared(self, channel: Channel, entry: Entry, random: Random) -> Message | Conclusion:
+    def _prepared(self, channel: Channel, entry: Entry, ahead: Found, random: Random) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            return self._message(channel, entry, notice)
+            return self._message(channel, entry, notice, ahead)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -135,7 +129,8 @@ class Dispatch:
     ) -> Conclusion:
         notice = message.notice
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
-        return msgspec.structs.replace(ended, events=self._followers(channel, entry, notice, ended))
+        events = self._followers(channel, entry, notice, ended)
+        return msgspec.structs.replace(ended, events=events) if events else ended
 
     def _asked(
         self, channel: Channel, entry: Entry, message: Message, finding: Finding, random: Random, refusals: int
@@ -178,19 +173,18 @@ class Dispatch:
             return [InDoubt("the channel did not say what became of each message")] * len(messages)
         return outcomes
 
-    def _message(self, channel: Channel, entry: Entry, notice: Notice) -> Message | Conclusion:
-        subscriber = self._subscribers.subscriber(entry.page, entry.subscriber)
+    def _message(self, channel: Channel, entry: Entry, notice: Notice, ahead: Found) -> Message | Conclusion:
+        subscriber = self._lookups.subscriber(entry, ahead)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
-        late = _is_over(notice) and self._queue.never_left(entry)
+        late = is_over(notice) and self._lookups.is_late(entry, ahead)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
         if subscriber.pace is not None and (waits := self._held(entry, notice, subscriber.pace)) is not None:
             return put_off(waits.reason, waits.until)
-        try:
-            endpoint = decoder(Endpoint).decode(self._vault.open(subscriber.id, subscriber.address))
-        except ErasedError:
+        endpoint = self._lookups.endpoint(subscriber, ahead)
+        if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         asks = _asks(notice)
         by_code = asks and channel.capabilities.confirm_by is ConfirmBy.CODE
@@ -219,14 +213,14 @@ class Dispatch:
         return timing.hold(pace, notice, self._clock())
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
-        now = self._clock()
         if ended.condemns:
+            now = self._clock()
             data = e.EndpointSuppressed(entry.subscriber, ended.reason)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is NotificationState.SENT
         if sent and _asks(notice) and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:
             # The endpoint echoed its challenge: that is its confirmation.
-            return tuple(confirmation(self._vault, entry.page, entry.subscriber, now))
+            return tuple(confirmation(self._vault, entry.page, entry.subscriber, self._clock()))
         return ()
 
 
@@ -241,12 +235,6 @@ def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
 def _asks(notice: Notice) -> bool:
     """Whether a notice asks for a confirmation; one that was asked for by its subscriber brings their link."""
     return notice.kind is Kind.CONFIRMATION and notice.status == ASKED
-
-
-def _is_over(notice: Notice) -> bool:
-    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
-        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
-    )
 
 
 def _event(identifier: str, page: str, now: Micros, data: e.EventData) -> AnyEvent:

@@ -7,12 +7,13 @@ that folds anew, because a store was lost, plans nothing that the log says was p
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from consumers.delivery import plans
 from consumers.delivery.planned_before import NEVER, Planned
+from consumers.delivery.subscriber_book import IndexedTable, SubscriberBook
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIPTION_FOLD
-from consumers.delivery.subscribers import SUBSCRIBERS, SubscriberBook
+from consumers.delivery.subscribers import SUBSCRIBERS
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.topics import NOTIFICATIONS, SUBSCRIPTIONS, by_shard
@@ -20,7 +21,7 @@ from schemas.vocabulary import Kind
 from streams.domain.processor import Output, Processor, Unheard
 from streams.domain.state import State, TableSpec
 from streams.log.port import LogUnavailableError, Positions
-from streams.runtime.follower import Follower, FollowerStoppedError, Tables
+from streams.runtime.follower import FollowedTable, Follower, FollowerStoppedError, Tables
 from streams.runtime.shared_look import SharedLook
 
 SUBJECTS, TOLD = "subjects", "told"
@@ -46,7 +47,8 @@ class Audience(Protocol):
 class FollowedAudience:
     """An ``Audience`` that a follower of the subscribers' processor keeps; ``ends`` asks the log how far it reaches.
 
-    The follower is to be made with ``on_load=audience.load`` and ``on_batch=audience.follow``.
+    The follower is to be made with ``on_load=audience.load`` and ``on_batch=audience.follow``, and with
+    ``tables=audience.lean_tables()`` where nothing but planning is asked of it: then its book knows no addresses.
     """
 
     def __init__(self, ends: Callable[[str], Mapping[int, int]]) -> None:
@@ -59,14 +61,21 @@ class FollowedAudience:
         """Name the follower; before the first question."""
         self._follower = follower
 
+    def lean_tables(self) -> Tables:
+        """Return empty tables that hold of subscribers what planning needs."""
+        others: dict[str, FollowedTable[Any]] = {
+            spec.name: FollowedTable() for spec in SUBSCRIPTION_FOLD.tables if spec.name != SUBSCRIBERS
+        }
+        return {SUBSCRIBERS: IndexedTable(self.book.index), **others}
+
     def load(self, tables: Tables) -> None:
         """Begin with a snapshot."""
         self.book.load(tables)
 
     def follow(self, tables: Tables, pages: set[str]) -> None:
         """Take what a batch changed."""
-        for (page, key), (before, after) in tables[SUBSCRIBERS].changed().items():
-            self.book.changed(page, key, before, after)
+        for (page, key), (_, after) in tables[SUBSCRIBERS].changed().items():
+            self.book.changed(page, key, after)
 
     def catch_up(self, causes: Positions) -> None:
         # The pages' topic never rests: what was said there of components after the cause is of no matter to it.

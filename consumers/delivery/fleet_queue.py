@@ -108,9 +108,11 @@ class FleetQueue:
         ]
         return sorted(found, key=lambda entry: entry.at)[:limit]
 
-    def never_left(self, entry: Entry) -> bool:
-        older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]
-        return bool(older) and not any(item.state in LEFT for item in older)
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        older = ((entry, thread.planned[: entry.seq]) for entry, thread in self._threads_of(entries))
+        return frozenset(
+            entry.notification for entry, items in older if items and not any(item.state in LEFT for item in items)
+        )
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = [item for _, thread in self._threads_of([entry]) for item in thread.planned[: entry.seq]]

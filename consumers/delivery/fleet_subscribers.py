@@ -4,6 +4,9 @@ The planner reads subscriptions off the log itself, so it may know of a subscrib
 does. Whoever would be refused for what the store says is therefore looked at again once the store has caught up.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from consumers.delivery.subscribers import ACTIVE, PROCESSOR, SUBSCRIBERS, Subscriber
 from schemas.topics import SUBSCRIPTIONS, partition_of
 from streams.log.port import EventLog
@@ -30,6 +33,14 @@ class StoredSubscribers:
         found: Subscriber | None = None if value is None else decoded(_SPEC, value)
         return found
 
+    def some(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those of the subscribers that there are by id, with one question."""
+        wanted: dict[int, list[Row]] = defaultdict(list)
+        for key in keys:
+            wanted[_partition(page, key)].append((SUBSCRIBERS, page, key))
+        parts = self._store.read(PROCESSOR.name, wanted) if wanted else {}
+        return {row[2]: decoded(_SPEC, value) for part in parts.values() for row, value in part.rows.items()}
+
 
 class FleetSubscribers:
     """Implements ``dispatch.Subscribers``; raises NotFoldedError instead of an answer that may be outdated.
@@ -41,6 +52,9 @@ class FleetSubscribers:
         self._stored = StoredSubscribers(store)
         self._store = store
         self._log = log
+
+    def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        return {key: known for key, known in self._stored.some(page, keys).items() if known.state == ACTIVE}
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         found = self._stored.subscriber(page, key)

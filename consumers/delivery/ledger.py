@@ -4,10 +4,13 @@ What a row says follows from the log alone, by the rules of ``ledger_rules``; wh
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from sqlite3 import Connection
 
 import msgspec
+from msgspec.structs import replace
 
 from consumers.delivery.ledger_rules import (
     REDRIVEN,
@@ -35,7 +38,18 @@ _HAS_OTHERS = "select 1 from updates where subject = ? and update_id <> ? limit 
 _OVERTAKE = """update ledger as l set due = ?, turn = null where l.subject = ? and l.subscriber in (select value from json_each(?))
   and l.due < ? and exists (
     select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq)"""
-_STANDS = "select state, worker, reason, attempts, subject, subscriber, seq from ledger where notification = ?"
+# A statement for all that are alike, which are a thousand where a provider takes a thousand with one request: within it
+# the database needs no interpreter, which is then the sender's.
+_CLAIM = """update ledger set state = 'claimed', worker = ?, attempts = attempts + 1, at = ?, due = null, turn = null, reason = ''
+where notification in (select value from json_each(?)) and due is not null"""
+_RECORD = f"""update ledger as l set state = :state, at = :at, turn = null,
+  reason = iif(l.state in (select value from json_each(:keeping)), l.reason, :reason),
+  attempts = l.attempts - (l.state in (select value from json_each(:untried))),
+  held_until = max(l.held_until, iif(l.state in (select value from json_each(:holding)), :held, 0)),
+  due = iif(:due is not null and exists (
+    select 1 from ledger n where n.subject = l.subject and n.subscriber = l.subscriber and n.seq > l.seq), {OVERTAKEN}, :due)
+where l.notification in (select value from json_each(:notifications))
+  and (l.state || iif(l.worker = :worker, ' held', '')) in (select value from json_each(:counting))"""
 _ENDED = "select state, at, due, subject, subscriber, seq from ledger where notification = ?"
 _IS_OVERTAKEN = "select 1 from ledger where subject = ? and subscriber = ? and seq > ? limit 1"
 
@@ -72,8 +86,7 @@ class LedgerStage:
                 case e.NotificationsClaimed() as claimed:
                     _claimed(connection, event, claimed)
                 case e.DeliveriesRecorded() as recorded:
-                    for result in recorded.results:
-                        _recorded(connection, event, recorded.worker, result)
+                    _recorded(connection, event, recorded)
                 case e.NotificationsRedriven() as redrive:
                     _redriven(connection, event, redrive)
                 case _:
@@ -94,7 +107,7 @@ def _published(connection: Connection, event: AnyEvent, published: e.NoticePubli
 
 
 def _planned(connection: Connection, event: AnyEvent, planned: e.NotificationsPlanned) -> None:
-    recipients = msgspec.json.encode(planned.recipients).decode()
+    recipients = _json(planned.recipients)
     connection.execute(
         _INSERT,
         (
@@ -114,34 +127,39 @@ def _update(planned: e.NotificationsPlanned) -> tuple[str, str]:
 
 
 def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsClaimed) -> None:
-    connection.executemany(
-        "update ledger set state = 'claimed', worker = ?, attempts = attempts + 1, at = ?, due = null, turn = null, reason = ''"
-        " where notification = ? and due is not null",
-        [(claimed.worker, event.recorded_at, notification) for notification in claimed.notifications],
-    )
+    connection.execute(_CLAIM, (claimed.worker, event.recorded_at, _json(claimed.notifications)))
 
 
-def _recorded(connection: Connection, event: AnyEvent, worker: str, result: DeliveryResult) -> None:
-    row = connection.execute(_STANDS, (result.notification,)).fetchone()
-    if row is None or not counts(state := NotificationState(row[0]), result.state, holder=row[1] == worker):
-        return
-    reason = row[2] if keeps_receipt(state, result.state) else result.reason
-    due = due_after(result, event.recorded_at)
-    if due is not None and connection.execute(_IS_OVERTAKEN, row[4:]).fetchone():
-        due = OVERTAKEN
-    connection.execute(
-        "update ledger set state = ?, reason = ?, attempts = ?, at = ?, due = ?, turn = null,"
-        " held_until = max(held_until, ?) where notification = ?",
-        (
-            result.state.value,
-            reason,
-            attempts_after(state, row[3], result),
-            event.recorded_at,
-            due,
-            held_until(state, result),
-            result.notification,
-        ),
-    )
+def _recorded(connection: Connection, event: AnyEvent, recorded: e.DeliveriesRecorded) -> None:
+    for alike, results in groupby(recorded.results, _but_for_whom):
+        values = {
+            "state": alike.state.value,
+            "reason": alike.reason,
+            "at": event.recorded_at,
+            "due": due_after(alike, event.recorded_at),
+            "held": alike.retry_at or 0,
+            "worker": recorded.worker,
+            "notifications": _json([result.notification for result in results]),
+        }
+        connection.execute(_RECORD, values | _rules(alike.state, attempted=alike.attempted))
+
+
+def _but_for_whom(result: DeliveryResult) -> DeliveryResult:
+    return replace(result, notification="")
+
+
+@cache
+def _rules(result: NotificationState, *, attempted: bool) -> dict[str, str]:
+    """Return what ``ledger_rules`` says of a result, as lists of the states that a row may be in."""
+    alike = DeliveryResult("", result, "", 1, attempted)
+    counting = [state for state in NotificationState if counts(state, result, holder=False)]
+    of_holders = [f"{state} held" for state in NotificationState if counts(state, result, holder=True)]
+    return {
+        "counting": _json([*counting, *of_holders]),
+        "keeping": _json([state for state in NotificationState if keeps_receipt(state, result)]),
+        "holding": _json([state for state in NotificationState if held_until(state, alike)]),
+        "untried": _json([state for state in NotificationState if attempts_after(state, 1, alike) == 0]),
+    }
 
 
 def _redriven(connection: Connection, event: AnyEvent, redrive: e.NotificationsRedriven) -> None:
@@ -161,3 +179,7 @@ def _redriven(connection: Connection, event: AnyEvent, redrive: e.NotificationsR
             " held_until = ? where notification = ?",
             (state.value, REDRIVEN, at, due, at, notification),
         )
+
+
+def _json(values: Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()

@@ -10,7 +10,7 @@ from sqlite3 import Connection
 import msgspec
 
 from consumers.delivery import plans
-from consumers.delivery.subscribers import SubscriberStage
+from consumers.delivery.subscriber_stage import SubscriberStage
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.shapes import decoder

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from consumers.delivery import audience
 from consumers.delivery.audience import Match, Question
-from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber, SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
+from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
 from schemas import events as e
 from schemas.events import AnyEvent, EventData, Micros, Notice
 from schemas.ids import derive

@@ -103,8 +103,8 @@ class DeliveryQueue(Protocol):
     def claimed(self, channel: str, limit: int) -> list[Entry]:
         """Return up to ``limit`` notifications in somebody's hands, the oldest claims first, about."""
 
-    def never_left(self, entry: Entry) -> bool:
-        """Whether there were earlier messages of the subject for the endpoint and certainly none of them was sent."""
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        """Return those, by id, before which there were messages of the subject for the endpoint and certainly none was sent."""
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         """Return the receipts of what was sent of the subject to the endpoint before, oldest first; most have none."""

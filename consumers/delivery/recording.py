@@ -1,25 +1,34 @@
 """From claims and conclusions to the events that tell of them, by page and shard as the log keeps their order. Pure but for ids."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias, TypeVar
 
 from consumers.delivery.queue import Entry
 from consumers.delivery.verdicts import Conclusion
 from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, Event, EventData, Micros, NotificationsClaimed
 from schemas.ids import random_id
 
+T = TypeVar("T")
 Concluded: TypeAlias = tuple[Entry, Conclusion]
+
+
+_Place: TypeAlias = tuple[str, int, str]
+"""Page, shard, worker: what one event is about."""
+_MOST = 1_000
+"""Notifications of one event."""
 
 
 def claims(worker: str, entries: Sequence[Entry], now: Micros) -> list[AnyEvent]:
     """Return the claims of ``entries`` by ``worker``."""
-    return _events(
-        entries,
-        lambda _: (),
-        lambda group: NotificationsClaimed(worker, group[0].shard, [entry.notification for entry in group]),
-        now,
-    )
+    found: dict[_Place, list[str]] = defaultdict(list)
+    for entry in entries:
+        found[entry.page, entry.shard, worker].append(entry.notification)
+    return [
+        _event(place, NotificationsClaimed(place[2], place[1], some), now)
+        for place, all_of_them in found.items()
+        for some in _parts(all_of_them)
+    ]
 
 
 def records(concluded: Sequence[Concluded], worker: str, now: Micros) -> list[AnyEvent]:
@@ -29,29 +38,20 @@ def records(concluded: Sequence[Concluded], worker: str, now: Micros) -> list[An
 
 def results(concluded: Iterable[Concluded], worker: str, now: Micros) -> list[AnyEvent]:
     """Return the results alone, each in the name of who claimed it last: who is gone is spoken for by ``worker``."""
-    found = {
-        entry.notification: DeliveryResult(
-            entry.notification, ended.state, ended.reason, ended.retry_at, ended.attempted
-        )
-        for entry, ended in concluded
-    }
-    return _events(
-        [entry for entry, _ in concluded],
-        lambda entry: entry.worker,
-        lambda group: DeliveriesRecorded(
-            group[0].worker or worker, group[0].shard, [found[entry.notification] for entry in group]
-        ),
-        now,
-    )
-
-
-def _events(
-    entries: Iterable[Entry], apart: Callable[[Entry], Hashable], data: Callable[[list[Entry]], EventData], now: Micros
-) -> list[AnyEvent]:
-    groups: dict[Hashable, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.page, entry.shard, apart(entry)].append(entry)
+    found: dict[_Place, list[DeliveryResult]] = defaultdict(list)
+    for entry, ended in concluded:
+        result = DeliveryResult(entry.notification, ended.state, ended.reason, ended.retry_at, ended.attempted)
+        found[entry.page, entry.shard, entry.worker or worker].append(result)
     return [
-        Event(random_id(), group[0].page, now, now, "tocsin", None, None, False, data(group))
-        for group in groups.values()
+        _event(place, DeliveriesRecorded(place[2], place[1], some), now)
+        for place, all_of_them in found.items()
+        for some in _parts(all_of_them)
     ]
+
+
+def _event(place: _Place, data: EventData, now: Micros) -> AnyEvent:
+    return Event(random_id(), place[0], now, now, "tocsin", None, None, False, data)
+
+
+def _parts(whole: list[T]) -> Iterator[list[T]]:
+    return (whole[start : start + _MOST] for start in range(0, len(whole), _MOST))

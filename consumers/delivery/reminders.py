@@ -1,14 +1,15 @@
 """Operators who are reminded of promises: subscribers of their own kind, kept in step with the configuration."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from consumers.delivery.channel import Endpoint
-from consumers.delivery.subscribers import ACTIVE, SUBSCRIBERS
+from consumers.delivery.subscribers import ACTIVE, Subscriber
 from schemas import events as e
 from schemas.events import EventData, Filter
 from schemas.ids import random_id
 from schemas.vocabulary import Impact, Kind
-from streams.domain.state import State
 from streams.keys.vault import Vault
 
 ORIGIN = "config"
@@ -16,15 +17,15 @@ CHANNEL = "email"
 _WANTED = Filter(None, Impact.NONE, [Kind.REMINDER])
 
 
-def reminder_changes(subscribers: State, vault: Vault, page: str, addresses: tuple[str, ...]) -> list[EventData]:
+def reminder_changes(
+    subscribers: Iterable[Subscriber], vault: Vault, page: str, addresses: tuple[str, ...]
+) -> list[EventData]:
     """Return the events that make exactly ``addresses`` the reminded ones; none where nothing differs.
 
-    ``subscribers`` are the tables of the fold of subscriptions. Keys for new ones are made in the vault first: an event
+    ``subscribers`` are those who are reminded now, whatever others there may be among them. Keys for new ones are made in the vault first: an event
     without its key would be unreadable.
     """
-    present = {
-        key for key, known in subscribers[SUBSCRIBERS].items(page) if known.origin == ORIGIN and known.state == ACTIVE
-    }
+    present = {known.id for known in subscribers if known.origin == ORIGIN and known.state == ACTIVE}
     changes: list[EventData] = []
     kept: set[str] = set()
     for address in addresses:

@@ -3,14 +3,14 @@
 Reads the index, the ledger and the key store; addresses leave it masked.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from consumers.delivery import plans
 from consumers.delivery.audience import Question, Reached
 from consumers.delivery.channel import Channel, Endpoint
 from consumers.delivery.queue import DeliveryQueue, Entry
-from consumers.delivery.subscribers import Subscriber, SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
+from consumers.delivery.subscribers import Subscriber
 from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
 from schemas.events import Cell
 from schemas.shapes import decoder
@@ -55,10 +55,11 @@ class AudienceReport:
 
     def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> AudienceCount:
         """Return the audience of an incident on ``cells`` (None: of one that names none) in numbers."""
-        ids = self._subscribers.index.match(page, self._question(page, cells, impact))
-        known = [found for key in ids if (found := self._subscribers.subscriber(page, key)) is not None]
-        sample = [Recipient(one.id, one.channel, self._addresses.masked(one)) for one in known[:SAMPLE]]
-        return AudienceCount(len(known), dict(Counter(one.channel for one in known)), sample)
+        index = self._subscribers.index
+        numbers = index.numbers(page, self._question(page, cells, impact))
+        first = (self._subscribers.subscriber(page, key) for key in index.ids(page, numbers[:SAMPLE]))
+        sample = [Recipient(one.id, one.channel, self._addresses.masked(one)) for one in first if one is not None]
+        return AudienceCount(len(numbers), index.counts(page, numbers), sample)
 
     def explain(self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact) -> Explanation | None:
         """Say why a subscriber would be told or not; None for an unknown one."""
@@ -121,10 +122,9 @@ class SubscriberReport:
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
         """Return subscribers behind a cursor in the order of their ids."""
-        rows = self._subscribers.subscribers(page)
-        ids = sorted(key for key in rows if after is None or key > after)
-        more = ids[limit - 1] if len(ids) > limit else None
-        return [self._row(rows[key]) for key in ids[:limit]], more
+        listed = self._subscribers.listed(page, after, limit + 1)
+        more = listed[limit - 1].id if len(listed) > limit else None
+        return [self._row(one) for one in listed[:limit]], more
 
     def one(self, page: str, subscriber: str) -> SubscriberRow | None:
         """Return one subscriber, None for an unknown one."""

@@ -7,6 +7,7 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
@@ -36,7 +37,7 @@ from streams.runtime.state_store import StoreUnavailableError
 _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
-_MOST_RESULTS = 500
+_MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
 _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
@@ -210,7 +211,7 @@ class Sender:
 
     def _choose(self) -> list[Entry]:
         now = self._clock()
-        free = self._slots.free(now, len(self._in_hand))
+        free = min(self._channel.capabilities.claim, self._slots.free(now, len(self._in_hand)))
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
@@ -271,20 +272,21 @@ class Sender:
             self._slots.began(entry.notification, began)
         conclusions = await self._attempt(entries, began)
         self._failpoint("sent")
-        for entry, conclusion in zip(entries, conclusions, strict=True):
-            self._conclude(entry, conclusion)
+        self._conclude(list(zip(entries, conclusions, strict=True)))
         self._wake.set()
 
-    def _conclude(self, entry: Entry, conclusion: Conclusion) -> None:
+    def _conclude(self, ended: Sequence[Concluded]) -> None:
         now = self._clock()
-        self._slots.ended(entry.notification, now, taken=conclusion.attempted and conclusion.state in _TAKEN)
-        if conclusion.state is NotificationState.SENT:
-            self._breaker.accepted()
-        if conclusion.pause_until is not None:
-            self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
-        if conclusion.attempted:
-            self._metrics.deliveries.labels(self._name, conclusion.state.value).inc()
-        self._concluded.append((entry, conclusion))
+        for entry, conclusion in ended:
+            taken = conclusion.attempted and conclusion.state in _TAKEN
+            self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
+            if conclusion.state is NotificationState.SENT:
+                self._breaker.accepted()
+            if conclusion.pause_until is not None:
+                self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
+        for state, count in Counter(each.state for _, each in ended if each.attempted).items():
+            self._metrics.deliveries.labels(self._name, state.value).inc(count)
+        self._concluded += ended
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
         if self._breaker.is_open(now) and all(

@@ -71,12 +71,15 @@ class Slots(Protocol):
     def began(self, notification: str, now: Micros) -> None:
         """Note that a message is on its way."""
 
-    def ended(self, notification: str, now: Micros, *, taken: bool) -> None:
-        """Note that it ended; ``taken`` says that the provider took it, or may have."""
+    def ended(self, notification: str, now: Micros, *, taken: bool, together: int = 1) -> None:
+        """Note that it ended; ``taken`` says that the provider took it, or may have, ``together`` how many shared a request."""
 
 
 class OneProvider:
-    """Implements ``Slots`` where all go to one provider: all of ``claim`` while it is quick, an eighth while it is not."""
+    """Implements ``Slots`` where all go to one provider: all of ``claim`` while it is quick, an eighth while it is not.
+
+    How long a message takes is its share of its request's time: a thousand in half a second are quick.
+    """
 
     def __init__(self, claim: int) -> None:
         self._claim = claim
@@ -92,10 +95,10 @@ class OneProvider:
     def began(self, notification: str, now: Micros) -> None:
         self._began[notification] = now
 
-    def ended(self, notification: str, now: Micros, *, taken: bool) -> None:
+    def ended(self, notification: str, now: Micros, *, taken: bool, together: int = 1) -> None:
         began = self._began.pop(notification, now)
         if taken:  # how fast a provider refuses says nothing of how fast it accepts
-            self._usual += (now - began - self._usual) / CAUTION
+            self._usual += ((now - began) / together - self._usual) / CAUTION
 
 
 class ManyHosts:
@@ -116,7 +119,7 @@ class ManyHosts:
     def began(self, notification: str, now: Micros) -> None:
         self._under_way.began(notification, now)
 
-    def ended(self, notification: str, now: Micros, *, taken: bool) -> None:
+    def ended(self, notification: str, now: Micros, *, taken: bool, together: int = 1) -> None:
         self._under_way.ended(notification)
 
 
@@ -124,4 +127,4 @@ def slots_of(capabilities: Capabilities) -> Slots:
     """Return the slots of a channel."""
     if capabilities.limits.counts_by is Destination.HOST:
         return ManyHosts(capabilities.claim)
-    return OneProvider(capabilities.claim)
+    return OneProvider(capabilities.claim * capabilities.claims)

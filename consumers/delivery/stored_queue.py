@@ -30,7 +30,10 @@ _HELD = f"""select l.notification, exists ({_SIBLING} and (o.state = 'claimed' o
 from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?))"""
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
 where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
-_OLDER = "select distinct state from ledger where subject = ? and subscriber = ? and seq < ?"
+_NEVER_LEFT = """select l.notification from ledger l join ledger o
+on o.subject = l.subject and o.subscriber = l.subscriber and o.seq < l.seq
+where l.notification in (select value from json_each(?))
+group by l.notification having not max(o.state in (select value from json_each(?)))"""
 _EARLIER = """select reason from ledger where subject = ? and subscriber = ? and seq < ? and reason <> ''
 and state in (select value from json_each(?)) order by seq"""
 _KNOWN = """select notification, subscriber, channel, shard, state from ledger
@@ -50,6 +53,7 @@ where l.page = ? and l.state = '{state}' and l.seq > ? order by l.seq limit ?"""
 _THREAD = f"select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.page = ? order by l.seq"
 
 _TAKEN = msgspec.json.encode(sorted(TAKEN)).decode()
+_LEFT = msgspec.json.encode(sorted(LEFT)).decode()
 
 
 class Rows(Protocol):
@@ -76,17 +80,15 @@ class StoredQueue:
         return [Overtaken(Entry(*row[:-1]), row[-1]) for row in self._rows.query(_OVERTAKEN, (channel, limit))]
 
     def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
-        ids = msgspec.json.encode([entry.notification for entry in entries]).decode()
-        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, ids))}
+        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, _ids(entries)))}
         blocked = frozenset(notification for notification, is_blocked in held.items() if is_blocked)
         return Holding(frozenset(held) - blocked, blocked)
 
     def claimed(self, channel: str, limit: int) -> list[Entry]:
         return self._entries(_CLAIMED, (channel, limit))
 
-    def never_left(self, entry: Entry) -> bool:
-        older = {row[0] for row in self._rows.query(_OLDER, (entry.subject, entry.subscriber, entry.seq))}
-        return bool(older) and not older & LEFT
+    def never_left(self, entries: Sequence[Entry]) -> frozenset[str]:
+        return frozenset(row[0] for row in self._rows.query(_NEVER_LEFT, (_ids(entries), _LEFT)))
 
     def earlier(self, entry: Entry) -> tuple[str, ...]:
         older = (entry.subject, entry.subscriber, entry.seq, _TAKEN)
@@ -135,6 +137,10 @@ class StoredQueue:
     def _first(self, column: str, channel: str) -> Micros | None:
         found = [self._rows.query(each.format(column), (channel,)) for each in (_FIRST_FRESH, _FIRST_AGAIN)]
         return min((rows[0][0] for rows in found if rows), default=None)
+
+
+def _ids(entries: Sequence[Entry]) -> str:
+    return msgspec.json.encode([entry.notification for entry in entries]).decode()
 
 
 def _cursor(text: str | None) -> int:

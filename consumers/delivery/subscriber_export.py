@@ -3,12 +3,12 @@
 Reads the fold of subscriptions and the key store. It decides nothing of who may ask.
 """
 
-import heapq
 from collections.abc import Sequence
 
 from consumers.delivery.reminders import ORIGIN as OF_THE_CONFIGURATION
 from consumers.delivery.reports import Addresses
-from consumers.delivery.subscribers import REMOVED, Subscriber, SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
+from consumers.delivery.subscribers import REMOVED, Subscriber
 from consumers.web.ports import ExportedSubscriber
 
 
@@ -21,10 +21,9 @@ class SubscriberExport:
 
     def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[ExportedSubscriber], str | None]:
         """Return subscribers behind a cursor in the order of their ids, and the next cursor if there is more."""
-        rows = self._subscribers.subscribers(page)
-        ids = heapq.nsmallest(limit + 1, (key for key in rows if after is None or key > after))
-        more = ids[limit - 1] if len(ids) > limit else None
-        found = [self._row(rows[key]) for key in ids[:limit] if _is_ours(rows[key])]
+        listed = self._subscribers.listed(page, after, limit + 1)
+        more = listed[limit - 1].id if len(listed) > limit else None
+        found = [self._row(one) for one in listed[:limit] if _is_ours(one)]
         return [row for row in found if row is not None], more
 
     def _row(self, one: Subscriber) -> ExportedSubscriber | None:

@@ -1,23 +1,26 @@
 """Who wants to hear of what: the fold of ``tocsin.subscriptions``, with the page's tree that filters refer to."""
 
-from collections.abc import Mapping, Sequence
-from sqlite3 import Connection
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
-from consumers.delivery.audience import AudienceIndex
+from consumers.delivery import page_index
 from schemas import events as e
 from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
 from streams.domain.processor import Output, Processor
-from streams.domain.state import MemoryTable, State, TableSpec, memory_state
-from streams.runtime.stage import FoldStage
+from streams.domain.state import State, TableSpec
 
 SUBSCRIBERS, PARENTS, SETTINGS = "subscribers", "parents", "settings"
-PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED = "pending", "active", "paused", "removed", "suppressed"
+PENDING, ACTIVE, PAUSED = page_index.PENDING, page_index.ACTIVE, page_index.PAUSED
+REMOVED, SUPPRESSED = page_index.REMOVED, page_index.SUPPRESSED
 _HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
+OF_SUBSCRIBERS = (
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberPaused,
+    e.SubscriberRemoved, e.EndpointSuppressed,
+)  # fmt: skip
+"""The events that change one subscriber, whom they name."""
 
 
 class Subscriber(msgspec.Struct, frozen=True):
@@ -103,6 +106,11 @@ def _move(
         state[SUBSCRIBERS].put(event.page, key, replace(known, **to))
 
 
+def _wanted_by(event: AnyEvent) -> Iterator[tuple[str, str, str]]:
+    if isinstance(event.data, OF_SUBSCRIBERS):
+        yield SUBSCRIBERS, event.page, event.data.subscriber
+
+
 PROCESSOR = Processor(
     name="subscribers",
     topics=(SUBSCRIPTIONS.name, PAGES.name),
@@ -114,94 +122,11 @@ PROCESSOR = Processor(
         }
     ),
     tables=(
-        TableSpec(SUBSCRIBERS, Subscriber),
+        TableSpec(SUBSCRIBERS, Subscriber, lazy=True),
         TableSpec(PARENTS, str),
         TableSpec(SETTINGS, PageDefined),
     ),
     step=step,
+    prefetch=_wanted_by,
     leisurely=True,
 )  # fmt: skip
-_OF_SUBSCRIBERS = (
-    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.SubscriberPaused, e.SubscriberRemoved,
-    e.EndpointSuppressed,
-)  # fmt: skip
-
-
-class SubscriberBook:
-    """The tables of the fold, read, with an index over them that is told of every change. It folds nothing."""
-
-    def __init__(self) -> None:
-        self.index = AudienceIndex()
-        self._tables: Mapping[str, MemoryTable[Any]] = memory_state(PROCESSOR.tables)
-
-    def load(self, tables: Mapping[str, MemoryTable[Any]]) -> None:
-        """Read ``tables`` from now on, and build the index over them anew."""
-        self._tables = tables
-        self.index = AudienceIndex()
-        table = tables[SUBSCRIBERS]
-        for page in table.pages():
-            for key, known in table.items(page):
-                self.changed(page, key, None, known)
-
-    def changed(self, page: str, key: str, before: Subscriber | None, after: Subscriber | None) -> None:
-        """Follow a change of one subscriber."""
-        known = after or before
-        if known is not None:
-            self.index.set(page, key, known.channel, _wanted(after), _wanted(before))
-
-    def subscriber(self, page: str, key: str) -> Subscriber | None:
-        """Return a subscriber as folded so far."""
-        found: Subscriber | None = self._tables[SUBSCRIBERS].get(page, key)
-        return found
-
-    def subscribers(self, page: str) -> dict[str, Subscriber]:
-        """Return a copy of a page's subscribers by id; may be asked from any thread."""
-        return self._tables[SUBSCRIBERS].rows(page)
-
-    def lineage(self, page: str, component: str) -> list[str]:
-        """Return ``component`` and the groups above it."""
-        found = [component]
-        while (parent := self._tables[PARENTS].get(page, found[-1])) and parent not in found:
-            found.append(parent)
-        return found
-
-    def settings(self, page: str) -> PageDefined | None:
-        """Return the page's settings."""
-        found: PageDefined | None = self._tables[SETTINGS].get(page, "")
-        return found
-
-
-def _wanted(known: Subscriber | None) -> Filter | None:
-    return known.filter if known is not None and known.state == ACTIVE else None
-
-
-class SubscriberStage(FoldStage):
-    """The fold, and a book of it that follows every step: the planner asks it within the same transaction."""
-
-    def __init__(self) -> None:
-        super().__init__(PROCESSOR)
-        self.book = SubscriberBook()
-
-    def load(self, connection: Connection) -> None:
-        super().load(connection)
-        self.book.load(self.tables)
-
-    def run(self, connection: Connection, events: Sequence[AnyEvent]) -> list[AnyEvent]:
-        before = {
-            (event.page, event.data.subscriber): self.subscriber(event.page, event.data.subscriber)
-            for event in events
-            if isinstance(event.data, _OF_SUBSCRIBERS)
-        }
-        emitted = super().run(connection, events)
-        for (page, key), known in before.items():
-            self.book.changed(page, key, known, self.subscriber(page, key))
-        return emitted
-
-    @property
-    def index(self) -> AudienceIndex:
-        """The index over all that is folded."""
-        return self.book.index
-
-    def subscriber(self, page: str, key: str) -> Subscriber | None:
-        """Return a subscriber as folded so far."""
-        return self.book.subscriber(page, key)

@@ -15,7 +15,8 @@ from consumers.delivery.history import History, Past
 from consumers.delivery.plans import Verdict
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.reports import Addresses
-from consumers.delivery.subscribers import Subscriber, SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
+from consumers.delivery.subscribers import Subscriber
 from consumers.web.ports import Fate, Judgement, Reach, Standing, SubscriberWhy, Why
 from schemas.events import Cell, Micros, Notice
 from schemas.vocabulary import Kind, NotificationState

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
+import msgspec
+
 from streams.keys.store import Kept
 
 FILE_NAME = "keys.db"
@@ -16,6 +18,7 @@ create table if not exists keys (
 ) strict, without rowid;
 create index if not exists keys_by_lookup on keys (lookup) where lookup is not null;
 """
+_OF_MANY = "select owner, wrapped, lookup from keys where owner in (select value from json_each(?))"
 
 
 class SqliteKeyStore:
@@ -65,6 +68,12 @@ class SqliteKeyStore:
         with self._lock:
             row = self._connection.execute("select wrapped, lookup from keys where owner = ?", (owner,)).fetchone()
         return None if row is None else Kept(*row)
+
+    def get_all(self, owners: Sequence[str]) -> dict[str, Kept]:
+        wanted = msgspec.json.encode(owners).decode()
+        with self._lock:
+            rows = self._connection.execute(_OF_MANY, (wanted,)).fetchall()
+        return {owner: Kept(wrapped, lookup) for owner, wrapped, lookup in rows}
 
     def find(self, lookup: bytes) -> list[str]:
         with self._lock:

@@ -42,6 +42,9 @@ class KeyStore(Protocol):
     def get(self, owner: str) -> Kept | None:
         """Return what is kept for ``owner``."""
 
+    def get_all(self, owners: Sequence[str]) -> dict[str, Kept]:
+        """Return what is kept for those of the owners who have anything, in far less time than ``get`` would take for each."""
+
     def find(self, lookup: bytes) -> list[str]:
         """Return the owners with this hash, sorted."""
 

@@ -67,7 +67,8 @@ class Follower:
     ``on_batch`` is told, from the follower's thread, the tables and the pages whose tables changed; within it
     ``changed()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
     changes, unless ``on_load`` is given: that is told the tables instead.
-    What it was told of counts as passed only when it returned.
+    What it was told of counts as passed only when it returned. ``tables``, empty ones, are for whoever needs less of a
+    value than there is.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class Follower:
         on_batch: Callable[[Tables, set[str]], None] | None = None,
         *,
         on_load: Callable[[Tables], None] | None = None,
+        tables: Tables | None = None,
     ) -> None:
         self.processor = processor
-        self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables}
+        self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables} if tables is None else tables
         self._log = log
         self._store = store
         self._on_batch = on_batch

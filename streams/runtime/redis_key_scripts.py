@@ -44,6 +44,7 @@ end
 """
 
 _GET = "return redis.call('HGET', KEYS[2], ARGV[2])"
+_GET_ALL = "return redis.call('HMGET', KEYS[2], unpack(ARGV, 2))"
 _FIND = "return redis.call('HGET', KEYS[3], ARGV[2])"
 _UNSETTLED = "return redis.call('HEXISTS', KEYS[4], ARGV[2])"
 _ADD = """
@@ -95,6 +96,7 @@ return 1
 
 ALL = {
     "get": _GUARD + _GET,
+    "get_all": _GUARD + _GET_ALL,
     "find": _GUARD + _FIND,
     "unsettled": _GUARD + _UNSETTLED,
     "add": _GUARD + _ROWS + _ADD,

@@ -95,6 +95,14 @@ class RedisKeyStore:
         row = self._asked("get", owner)
         return None if row is None else kept_of(row)
 
+    def get_all(self, owners: Sequence[str]) -> dict[str, Kept]:
+        found: dict[str, Kept] = {}
+        for start in range(0, len(owners), _CHUNK):
+            some = owners[start : start + _CHUNK]
+            rows = self._asked("get_all", *some)
+            found |= {owner: kept_of(row) for owner, row in zip(some, rows, strict=True) if row is not None}
+        return found
+
     def find(self, lookup: bytes) -> list[str]:
         found = self._asked("find", lookup)
         return [] if found is None else sorted(_decode_owners(found))

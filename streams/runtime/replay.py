@@ -5,10 +5,10 @@ It reads the log and never writes to it: what the stages emit lies on the log al
 
 import gc
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -65,9 +65,13 @@ def replay(
             stage.begin_anew()
     connection.execute("begin")
     events = decoded = 0
-    with _patient_collector():
+    with patient_collector():
         for chunk in _chunks(log, _FOR_EVER if until is None else until):
-            decoded += readers.fold(connection, chunk)
+            waiting, wanted = readers.sort(chunk)
+            for stage, some in zip(stages, waiting, strict=True):
+                if some:
+                    stage.run(connection, some)
+            decoded += wanted
             events += len(chunk)
             if progress is not None:
                 progress(chunk[-1][0])
@@ -77,41 +81,51 @@ def replay(
     return Replayed(events, decoded)
 
 
-def events_from(log: SqliteEventLog, stage: Stage, start: int) -> Iterator[AnyEvent]:
-    """Yield the events that ``stage`` reads from offset ``start`` on; raises LogCorruptError."""
-    readers = _Readers(log, [stage], {})
+class Reader(Protocol):
+    """Who reads the log: by a name, these types of these topics."""
+
+    @property
+    def name(self) -> str:
+        """Its own."""
+
+    @property
+    def topics(self) -> Collection[str]:
+        """Where it looks."""
+
+    @property
+    def types(self) -> Collection[str]:
+        """What it wants of it."""
+
+
+def events_from(log: SqliteEventLog, reader: Reader, start: int, end: int = _FOR_EVER) -> Iterator[AnyEvent]:
+    """Yield the events that ``reader`` reads from offset ``start`` on, up to but without ``end``; raises LogCorruptError."""
+    readers = _Readers(log, [reader], {reader.name: end})
     for chunk in _chunks(log, _FOR_EVER, start):
         yield from readers.sort(chunk)[0][0]
+        if chunk[-1][0] >= end - 1:
+            return
 
 
 class _Readers:
-    """The stages, and which of them want what: each record is decoded once however many want it."""
+    """The readers, and which of them want what: each record is decoded once however many want it."""
 
-    def __init__(self, log: SqliteEventLog, stages: Sequence[Stage], upto: Mapping[str, int]) -> None:
-        self._stages = [(stage, upto.get(stage.name, _FOR_EVER)) for stage in stages]
+    def __init__(self, log: SqliteEventLog, readers: Sequence[Reader], upto: Mapping[str, int]) -> None:
+        self._readers = [(reader, upto.get(reader.name, _FOR_EVER)) for reader in readers]
         self._topics: dict[int, str] = dict(log.query("select number, name from topics"))
         self._wanting: dict[tuple[int, str], list[int]] = {}
 
-    def fold(self, connection: sqlite3.Connection, chunk: Sequence[Row]) -> int:
-        """Give each stage its events of ``chunk`` and return how many were decoded."""
-        waiting, decoded = self.sort(chunk)
-        for (stage, _), events in zip(self._stages, waiting, strict=True):
-            if events:
-                stage.run(connection, events)
-        return decoded
-
     def sort(self, chunk: Sequence[Row]) -> tuple[list[list[AnyEvent]], int]:
-        """Return what each stage wants of ``chunk``, and how many records that are."""
-        waiting: list[list[AnyEvent]] = [[] for _ in self._stages]
+        """Return what each reader wants of ``chunk``, and how many records that are."""
+        waiting: list[list[AnyEvent]] = [[] for _ in self._readers]
         decoded = 0
-        bounded = any(end <= chunk[-1][0] for _, end in self._stages)
+        bounded = any(end <= chunk[-1][0] for _, end in self._readers)
         for seq, place, kind, fingerprint, body in chunk:
             number = place // STRIDE
             numbers = self._wanting.get((number, kind))
             if numbers is None:
                 numbers = self._wanting[number, kind] = self._who_wants(number, kind)
             if bounded:
-                numbers = [index for index in numbers if seq < self._stages[index][1]]
+                numbers = [index for index in numbers if seq < self._readers[index][1]]
             if not numbers:
                 continue
             event = self._decode(seq, place, fingerprint, body)
@@ -122,7 +136,9 @@ class _Readers:
 
     def _who_wants(self, number: int, kind: str) -> list[int]:
         topic = self._topics.get(number)
-        return [index for index, (stage, _) in enumerate(self._stages) if kind in stage.types and topic in stage.topics]
+        return [
+            index for index, (reader, _) in enumerate(self._readers) if kind in reader.types and topic in reader.topics
+        ]
 
     def _decode(self, seq: int, place: int, fingerprint: bytes, body: bytes) -> AnyEvent:
         try:
@@ -139,7 +155,8 @@ def _chunks(log: SqliteEventLog, until: Micros, start: int = 0) -> Iterator[list
 
 
 @contextmanager
-def _patient_collector() -> Iterator[None]:
+def patient_collector() -> Iterator[None]:
+    """Let the collector look for cycles less often, within a fold of very many events."""
     # A fold makes millions of objects that stay: looking for cycles among them all the time costs a tenth of it.
     usual = gc.get_threshold()
     gc.set_threshold(_YOUNG_OBJECTS, *usual[1:])

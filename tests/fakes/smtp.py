@@ -30,9 +30,10 @@ PHASES = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT", "END")
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answer with this line instead."""
+    """Answer with this line instead; at END ``keep`` says that the mail is accepted all the same."""
 
     reply: str
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,15 @@ class Hang:
     keep: bool = False
 
 
-Action = Refuse | Delay | Drop | Hang
+@dataclass(frozen=True)
+class Cut:
+    """Send the first bytes of an answer and close the connection; at END ``keep`` says whether the mail was accepted before."""
+
+    answer: bytes
+    keep: bool = False
+
+
+Action = Refuse | Delay | Drop | Hang | Cut
 
 
 @dataclass(frozen=True)
@@ -251,22 +260,24 @@ class _Session(SMTP):
     async def _scripted(self, phase: str, keep: Any = lambda: None) -> str | None:
         """Do what the script says; return a refusal, or None to go on as usual."""
         self._fake.commands.append(phase)
-        match self._fake.next_action(phase):
+        action = self._fake.next_action(phase)
+        if action is not None and action.keep:
+            keep()
+        match action:
             case Refuse(reply):
                 return reply
             case Delay(seconds, keeps):
-                if keeps:
-                    keep()
                 await asyncio.sleep(seconds)
                 return "250 2.0.0 queued" if keeps else None
-            case Drop(keeps):
-                if keeps:
-                    keep()
+            case Drop():
                 self.hang_up()
                 await asyncio.Event().wait()
-            case Hang(keeps):
-                if keeps:
-                    keep()
+            case Hang():
+                await asyncio.Event().wait()
+            case Cut(answer):
+                self._writer.write(answer)
+                await self._writer.drain()
+                self._writer.close()
                 await asyncio.Event().wait()
             case None:
                 pass

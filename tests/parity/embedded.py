@@ -16,6 +16,7 @@ from streams.runtime.clock import Clock
 from tests.parity.telling import Said
 from tocsin.backend import Backend
 
+_ALL = 1_000_000
 _READ = 10_000
 CHANNELS = ("email", "sms", "webhook")
 
@@ -79,7 +80,7 @@ class EmbeddedEngine:
         return found
 
     def subscribers(self, page: str) -> dict[str, Subscriber]:
-        return self.backend.subscribers.book.subscribers(page)
+        return {known.id: known for known in self.backend.subscribers.book.listed(page, None, _ALL)}
 
     def waiting(self, now: Micros, limit: int) -> list[Entry]:
         """Return what a sender would find at ``now``: notifications that are due, or overtaken."""

@@ -22,7 +22,7 @@ from consumers.delivery.ledger import OVERTAKEN
 from consumers.delivery.ledger_processor import NOTICES, THREADS
 from consumers.delivery.ledger_rules import Thread
 from consumers.delivery.queue import DeliveryQueue
-from consumers.delivery.subscribers import SubscriberBook
+from consumers.delivery.subscriber_book import SubscriberBook
 from schemas.events import Cell, Micros
 from schemas.topics import NOTIFICATIONS
 from schemas.vocabulary import Impact, Kind

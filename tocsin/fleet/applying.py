@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from consumers.delivery.reminders import reminder_changes
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
+from consumers.delivery.subscribers import SUBSCRIBERS as TABLE
 from schemas.events import AnyEvent, Event, EventData
 from schemas.ids import derive
 from schemas.topics import PAGES, partition_of
@@ -52,7 +53,8 @@ class Applying:
             try:
                 followed.follower.start()
                 followed.catch_up(START_SECONDS)
-                changes = reminder_changes(followed.follower.tables, self._ground.vault, page, addresses)
+                known = followed.follower.tables[TABLE].rows(page).values()
+                changes = reminder_changes(known, self._ground.vault, page, addresses)
             finally:
                 followed.stop()
             if changes:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from consumers.delivery.fleet_planner import FollowedAudience
+from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
-from consumers.delivery.subscribers import SubscriberBook
 from consumers.projection.board import STATUS, StatusBoard
 from schemas.topics import PAGES, partition_of
 from streams.domain.processor import Processor
 from streams.log.port import LogUnavailableError
 from streams.runtime.backlog import Backlog, Behind
-from streams.runtime.follower import Follower, FollowerStoppedError
+from streams.runtime.follower import Follower, FollowerStoppedError, Tables
 from tocsin.fleet.ground import Ground
 
 _WAIT_SECONDS = 5.0
@@ -23,8 +23,10 @@ START_SECONDS = 600.0
 class Followed:
     """A follower of this process, and how far it is behind."""
 
-    def __init__(self, ground: Ground, processor: Processor, **told: Callable[..., Any]) -> None:
-        self.follower = Follower(processor, ground.log, ground.store, **told)
+    def __init__(
+        self, ground: Ground, processor: Processor, tables: Tables | None = None, **told: Callable[..., Any]
+    ) -> None:
+        self.follower = Follower(processor, ground.log, ground.store, tables=tables, **told)
         self.processor = processor
         self._backlog = Backlog(ground.log, ground.store)
 

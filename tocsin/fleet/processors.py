@@ -35,7 +35,9 @@ class Processors:
         self._ground = ground
         self._emissions = Emissions(ground.log)
         audience = FollowedAudience(ground.log.end)
-        self.followed = Followed(ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow)
+        self.followed = Followed(
+            ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow, tables=audience.lean_tables()
+        )
         audience.attach(self.followed.follower)
         self.all = processors(audience, PlansOnLog(ground.log))
 

@@ -10,6 +10,8 @@ from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
 from producers.intake.deps import IntakeDeps
+from producers.intake.intake import Intake
+from producers.intake.letters import LetterDeps, Letters
 from producers.receipts.deps import Listening, ReceiptDeps
 from schemas.events import AnyEvent
 from schemas.topics import NOTIFICATIONS
@@ -80,6 +82,11 @@ class WayIn:
                 lambda: known_by(self._subscribers.subscriber)(page, subscriber)
             ),
         )
+
+    def letters(self, intake: Intake, sources: SourceTokens) -> Letters:
+        """Return the dead letters."""
+        ground = self._ground
+        return Letters(LetterDeps(ground.log, self._publisher, ground.vault, sources, ground.clock, intake))
 
     def close(self) -> None:
         """Wait for appends that are under way."""

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail
 
 from consumers.delivery.channel import AddressError, Capabilities, Channel, ConfirmBy, Message
 from consumers.delivery.channels.email_sendgrid import MOST, SendGridMails
 from consumers.delivery.context import ChannelContext
+from consumers.delivery.net.mail_addresses import ascii_of, checked
 from consumers.delivery.net.sendgrid import SendGridApi
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import Outcome, Rejected, Scope
@@ -29,21 +30,16 @@ SENDGRID_TIMEOUT = 10.0
 """Seconds to connect, and again to wait for bytes of the answer."""
 
 
-def _checked(address: str) -> ValidatedEmail:
-    # Names of test networks (.test, localhost) are for the operator to use; a stranger gains nothing by them.
-    return validate_email(address, check_deliverability=False, test_environment=True)
-
-
 def _sender(text: str) -> tuple[Address, ValidatedEmail]:
     """Read ``Name <address>``; raises ValueError."""
     name, address = parseaddr(text)
     try:
-        checked = _checked(address)
+        found = checked(address)
     except EmailNotValidError as error:
         raise ValueError(f"from is not an email address: {error}") from None
-    if checked.ascii_email is None:
+    if found.ascii_email is None:
         raise ValueError("the name before @ in from must be ASCII")
-    return Address(display_name=name, addr_spec=checked.ascii_email), checked
+    return Address(display_name=name, addr_spec=found.ascii_email), found
 
 
 def _api(url: str) -> None:
@@ -143,7 +139,7 @@ class _Email:
     def validate(self, address: str) -> str:
         """Return the address with its domain in lower case and Unicode normalised; raises AddressError."""
         try:
-            return _checked(address).normalized
+            return checked(address).normalized
         except EmailNotValidError:
             raise AddressError("this is not an email address that mail can be sent to") from None
 
@@ -165,9 +161,9 @@ class EmailChannel(_Email):
         assert settings.via is not None, "the factory knows which of the two it is"
         # A kill leaves a claim's unrecorded mails in doubt, so one claim is no more than a few rounds of connections.
         self.capabilities = _capabilities(settings, claim=min(8 * settings.connections, 1000))
-        sender, checked = _sender(settings.sender)
-        self._envelope_sender = checked.ascii_email or checked.normalized
-        self._composer = MailComposer(sender, checked.ascii_domain)
+        sender, written = _sender(settings.sender)
+        self._envelope_sender = written.ascii_email or written.normalized
+        self._composer = MailComposer(sender, written.ascii_domain)
         self._transport = SmtpTransport(
             SmtpServer.of_url(settings.via.reveal()),
             connections=settings.connections,
@@ -177,7 +173,7 @@ class EmailChannel(_Email):
 
     async def send(self, message: Message) -> Outcome:
         try:
-            recipient = _checked(message.endpoint.address)
+            recipient = checked(message.endpoint.address)
         except EmailNotValidError:
             return Rejected(Scope.RECIPIENT, "not an email address")
         # The ASCII form where there is one: only a non-ASCII mailbox name needs SMTPUTF8, a domain never does.
@@ -199,12 +195,12 @@ class SendGridEmailChannel(_Email):
     def __init__(self, settings: EmailSettings, context: ChannelContext, *, timeout: float = SENDGRID_TIMEOUT) -> None:
         provider = settings.sendgrid
         assert provider is not None, "the factory knows which of the two it is"
-        # What a kill leaves in doubt is settled by SendGrid's events.
-        self.capabilities = _capabilities(settings, claim=MOST, batch=MOST)
-        sender, checked = _sender(settings.sender)
+        # While some are on their way the next are prepared. What a kill leaves in doubt is settled by SendGrid's events.
+        self.capabilities = _capabilities(settings, claim=MOST, batch=MOST, claims=settings.connections)
+        sender, written = _sender(settings.sender)
         api = SendGridApi(provider.api_key.reveal(), provider.api.rstrip("/"), timeout, context.now)
         self._mails = SendGridMails(
-            api, sender, checked.ascii_domain, connections=settings.connections, timeout=timeout
+            api, sender, written.ascii_domain, connections=settings.connections, timeout=timeout
         )
 
     async def send(self, message: Message) -> Outcome:
@@ -231,13 +227,13 @@ class SendGridEmailChannel(_Email):
 def _ascii(address: str) -> str | Rejected:
     """Return an address as SendGrid takes it: it knows no international mailbox names."""
     try:
-        written = _checked(address).ascii_email
+        written = ascii_of(address)
     except EmailNotValidError:
         return Rejected(Scope.RECIPIENT, "not an email address")
     return written or Rejected(Scope.RECIPIENT, "SendGrid takes only mailbox names in ASCII")
 
 
-def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1) -> Capabilities:
+def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1, claims: int = 1) -> Capabilities:
     return Capabilities(
         name="email",
         title="Email",
@@ -247,6 +243,7 @@ def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1) -> Cap
         confirm_by=ConfirmBy.LINK,
         claim=claim,
         batch=batch,
+        claims=claims,
     )
 
 

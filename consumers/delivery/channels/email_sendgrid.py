@@ -34,7 +34,7 @@ _TRACKING = {
 """Links lead where they say, nobody is watched, and whoever leaves does so here."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Letter:
     """One message on its way: the address as it is written, its own headers, and how it ended."""
 
@@ -42,6 +42,14 @@ class _Letter:
     to: str
     headers: dict[str, str]
     outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all letters of a notice share: headers, which stand with each recipient nevertheless, and the request's body."""
+
+    headers: dict[str, str]
+    body: dict[str, Any]
 
 
 @dataclass
@@ -61,7 +69,7 @@ class SendGridMails:
         self._from = {"email": sender.addr_spec} | ({"name": sender.display_name} if sender.display_name else {})
         self._domain = domain
         self._texts = MailTexts()
-        self._shared: Prepared[dict[str, Any]] = Prepared()
+        self._shared: Prepared[_Shared] = Prepared()
         self._timeout = timeout
         self._calls = BlockingCalls("sendgrid", connections, _PATIENCE * timeout)
         self._free = asyncio.Semaphore(connections)
@@ -80,10 +88,10 @@ class SendGridMails:
 
     def _letter(self, message: Message, to: str) -> _Letter | Outcome:
         try:
-            headers = shared_headers(message, self._domain) | own_headers(message, self._domain)
+            own = own_headers(message, self._domain)
         except ValueError as error:  # a link or an id that fits into no header
             return Rejected(Scope.MESSAGE, str(error))
-        return _Letter(message, to, {"Auto-Submitted": "auto-generated", **headers})
+        return _Letter(message, to, self._prepared(message).headers | own)
 
     async def _deliver(self, letters: Sequence[_Letter], left: _Round) -> None:
         """Send letters with one request; one that is refused because of some of them is taken apart."""
@@ -111,7 +119,7 @@ class SendGridMails:
         if asyncio.get_running_loop().time() >= left.until:
             return Answer(Retry("no time was left for it"))
         left.requests -= 1
-        body = self._body(letters, left.attempt)
+        shared = self._prepared(letters[0].message).body
         try:
             async with asyncio.timeout_at(left.until):
                 await self._free.acquire()
@@ -120,7 +128,7 @@ class SendGridMails:
         answers: list[Answer] = []
 
         def post() -> Outcome:
-            answers.append(self._api.post(body))
+            answers.append(self._api.post(shared | {"personalizations": self._personalizations(letters, left.attempt)}))
             return answers[0].outcome
 
         try:
@@ -129,21 +137,22 @@ class SendGridMails:
             self._free.release()
         return answers[0] if answers else Answer(outcome)
 
-    def _body(self, letters: Sequence[_Letter], attempt: str) -> dict[str, Any]:
-        first = letters[0].message
-        return {
-            "personalizations": [self._personalization(letter, attempt) for letter in letters],
-            **self._shared.get(first, lambda: self._rendered(first)),
-        }
+    def _prepared(self, message: Message) -> _Shared:
+        return self._shared.get(message, lambda: self._render(message))
 
-    def _rendered(self, message: Message) -> dict[str, Any]:
+    def _render(self, message: Message) -> _Shared:
         plain, rich = self._texts.render(message)
-        return {
+        headers = {"Auto-Submitted": "auto-generated"} | shared_headers(message, self._domain)
+        body = {
             "from": self._from,
             "subject": words_of(message).headline,
             "content": [{"type": "text/plain", "value": plain}, {"type": "text/html", "value": rich}],
             "tracking_settings": _TRACKING,
         }
+        return _Shared(headers, body)
+
+    def _personalizations(self, letters: Sequence[_Letter], attempt: str) -> list[dict[str, Any]]:
+        return [self._personalization(letter, attempt) for letter in letters]
 
     def _personalization(self, letter: _Letter, attempt: str) -> dict[str, Any]:
         found = {

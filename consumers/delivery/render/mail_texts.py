@@ -87,15 +87,16 @@ class MailTexts:
     def links(self, message: Message) -> dict[str, str]:
         """Return what stands in place of each mark for this recipient."""
         marks = self._marks
-        found = {
-            marks.unsubscribe_html: escape(message.unsubscribe_url),
-            marks.unsubscribe_text: message.unsubscribe_url,
-            marks.confirm_html: escape(message.confirm_url),
-            marks.confirm_text: message.confirm_url,
-            marks.manage_html: escape(message.manage_url),
-            marks.manage_text: message.manage_url,
-        }
-        return {mark: link for mark, link in found.items() if link}
+        found = (
+            (marks.unsubscribe_html, marks.unsubscribe_text, message.unsubscribe_url),
+            (marks.confirm_html, marks.confirm_text, message.confirm_url),
+            (marks.manage_html, marks.manage_text, message.manage_url),
+        )
+        links: dict[str, str] = {}
+        for in_html, in_text, link in found:
+            if link:
+                links[in_html], links[in_text] = escape(link), link
+        return links
 
 
 class Prepared(Generic[T]):
@@ -144,8 +145,8 @@ def own_headers(message: Message, domain: str) -> dict[str, str]:
             "List-Unsubscribe": f"<{message.unsubscribe_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-    for name, value in headers.items():
-        require_fitting(name, value)
+    for name in ("Message-ID", "List-Unsubscribe"):  # the others are made of no more
+        require_fitting(name, headers.get(name, "-"))
     return headers
 
 

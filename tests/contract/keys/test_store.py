@@ -44,6 +44,17 @@ def test_many_are_added_as_each_would_be(store: KeyStore) -> None:
     assert store.get("ben") == BEN
 
 
+def test_many_are_read_as_each_would_be(store: KeyStore) -> None:
+    many = {f"owner {number}": Kept(f"key {number}".encode(), b"same") for number in range(600)}
+    many["ünï/cødé 🔔"] = BEN
+    store.add_all(list(many.items()))
+    store.add("nobody asks", ANN)
+    store.erase("owner 7")
+    del many["owner 7"]
+    assert store.get_all([*many, "owner 7", "a stranger", "owner 1"]) == many
+    assert store.get_all([]) == {}
+
+
 def test_owners_are_found_by_their_hash(store: KeyStore) -> None:
     for owner in ("c", "a", "b"):
         store.add(owner, Kept(owner.encode(), b"same"))
@@ -112,7 +123,11 @@ def test_a_vault_over_it(open_store: OpenStore) -> None:
     assert vault.open("bea", vault.seal("bea", b"bea@example.com")) == b"bea@example.com"
     again = Vault(open_store(), bytes(32))
     assert again.open("ann", sealed) == b"ann@example.com"
+    bens = vault.seal("ben", b"ben@example.com")
+    of_many = {"ann": sealed, "ben": bens, "bea": bens, "a stranger": sealed}
+    assert vault.open_all(of_many) == {"ann": b"ann@example.com", "ben": b"ben@example.com"}
     assert vault.erase("ann")
+    assert vault.open_all(of_many) == {"ben": b"ben@example.com"}
     for call in (lambda: vault.open("ann", sealed), lambda: vault.seal("ann", b"x")):
         with pytest.raises(ErasedError):
             call()

@@ -75,7 +75,7 @@ def _sendgrid(server: VendorServer[sg.SendGrid], settings: dict[str, Any], **mor
 
 @contextmanager
 def sms() -> Iterator[Outside]:
-    """Twilio's messages to three phones; it says nothing later."""
+    """Twilio's messages to three phones; it can be asked, and says nothing by itself."""
     with servers(tw.Twilio()) as [server]:
         yield _phones(server, {})
 
@@ -112,6 +112,7 @@ def _phones(server: VendorServer[tw.Twilio], settings: dict[str, Any], **more: A
             "from": tw.SENDER,
             "countries": ["DE"],
             "base_url": server.url,
+            "ask_after": 1,
             **settings,
         },
         addresses=_NUMBERS,

@@ -32,7 +32,7 @@ def _settings(road: Road, outside: Outside) -> ChannelSettings:
 def _words(settings: ChannelSettings, channel: Channel) -> list[str]:
     can = channel.capabilities
     return [
-        "asked again" if can.idempotent else "held",
+        "asked again" if can.idempotent else "queried" if can.asks else "held",
         *(["told by receipts"] if settings.receipts() else []),
         *(["in batches"] if can.batch > 1 else []),
         *(["in a thread"] if can.threads else []),

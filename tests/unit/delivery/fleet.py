@@ -122,6 +122,9 @@ class Fleet:
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         return self._subscribers.get(key)
 
+    def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        return {key: self._subscribers[key] for key in keys if self._subscribers[key].state == ACTIVE}
+
     async def publish(self, events: Sequence[AnyEvent]) -> list[Appended]:
         appended = self.log.append([record_of(event) for event in events])
         await asyncio.sleep(0)

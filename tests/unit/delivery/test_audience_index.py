@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery.audience import AudienceIndex, Question, Reached, decide
+from consumers.delivery.audience import Question, Reached, decide
+from consumers.delivery.audience_index import AudienceIndex
+from consumers.delivery.page_index import ACTIVE, PAUSED, PENDING, REMOVED, SUPPRESSED
 from schemas.events import Cell, Filter
 from schemas.vocabulary import Impact, Kind
 
@@ -16,7 +18,8 @@ impacts = st.sampled_from(Impact)
 kinds = st.sampled_from([Kind.INCIDENT, Kind.MAINTENANCE, Kind.REMINDER])
 cells = st.builds(Cell, st.sampled_from(["api", "web", "login", "platform"]), REGIONS)
 filters = st.builds(Filter, st.none() | st.lists(cells, min_size=1, max_size=3), impacts, st.lists(kinds, unique=True))
-choices = st.lists(st.tuples(st.sampled_from(list(CHANNEL_OF)), st.none() | filters), max_size=12)
+states = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, PENDING, PAUSED, SUPPRESSED, REMOVED])
+choices = st.lists(st.tuples(st.sampled_from(list(CHANNEL_OF)), states, filters), max_size=12)
 reached = st.builds(
     lambda component, region, impact: Reached([component, *filter(None, [GROUP_OF[component]])], region, impact),
     st.sampled_from(list(GROUP_OF)),
@@ -26,51 +29,110 @@ reached = st.builds(
 questions = st.builds(Question, kinds, st.lists(reached, max_size=3), impacts)
 
 
-def _index(chosen: list[tuple[str, Filter | None]]) -> tuple[AudienceIndex, dict[str, Filter | None]]:
-    index, known = AudienceIndex(), dict[str, Filter | None]()
-    for subscriber, wanted in chosen:
-        index.set(PAGE, subscriber, CHANNEL_OF[subscriber], wanted, known.get(subscriber))
-        known[subscriber] = wanted
+Chosen = list[tuple[str, str, Filter]]
+
+
+def _index(chosen: Chosen) -> tuple[AudienceIndex, dict[str, tuple[str, Filter]]]:
+    index, known = AudienceIndex(), dict[str, tuple[str, Filter]]()
+    for subscriber, state, wanted in chosen:
+        index.put(PAGE, subscriber, CHANNEL_OF[subscriber], state, wanted)
+        known[subscriber] = state, wanted
     return index, known
 
 
+def _active(known: dict[str, tuple[str, Filter]]) -> dict[str, Filter]:
+    return {name: wanted for name, (state, wanted) in known.items() if state == ACTIVE}
+
+
 @given(choices, questions)
-def test_the_index_tells_exactly_whom_the_rule_tells(chosen: list[tuple[str, Filter | None]], asked: Question) -> None:
+def test_the_index_tells_exactly_whom_the_rule_tells(chosen: Chosen, asked: Question) -> None:
     index, known = _index(chosen)
-    told = {name for name, wanted in known.items() if wanted is not None and decide(wanted, asked).told}
+    told = {name for name, wanted in _active(known).items() if decide(wanted, asked).told}
     assert sorted(index.match(PAGE, asked)) == sorted(told)
 
 
-@given(choices)
-def test_only_those_with_a_filter_are_counted(chosen: list[tuple[str, Filter | None]]) -> None:
+@given(choices, questions)
+def test_the_index_tells_the_same_when_what_is_left_over_was_swept_out(chosen: Chosen, asked: Question) -> None:
     index, known = _index(chosen)
-    assert index.count(PAGE) == sum(wanted is not None for wanted in known.values())
+    before = index.match(PAGE, asked)
+    for page in index.pages.values():
+        page.sweep()
+        assert page.waste == 0
+        assert len(page.words) == sum(1 + len(wanted.cells or ()) for _, wanted in known.values())
+    assert index.match(PAGE, asked) == before
+    for name, (state, wanted) in known.items():
+        index.put(PAGE, name, CHANNEL_OF[name], state, wanted)
+    assert index.match(PAGE, asked) == before
+
+
+def test_filters_that_are_changed_again_and_again_take_no_more_room() -> None:
+    index, room = AudienceIndex(), set[int]()
+    for number in range(150_000):
+        index.put(PAGE, "ada", "email", ACTIVE, Filter([Cell("api", f"r{number % 3}")], Impact.NONE, []))
+        room.add(len(index.pages[PAGE].words))
+    assert max(room) < 110_000
+
+
+@given(choices)
+def test_it_gives_back_how_each_stands(chosen: Chosen) -> None:
+    index, known = _index(chosen)
+    for name, channel in CHANNEL_OF.items():
+        found = index.standing(PAGE, name)
+        if name not in known:
+            assert found is None
+            continue
+        state, wanted = known[name]
+        inorder = [kind for kind in Kind if kind in wanted.kinds]
+        assert found == (channel, state, Filter(wanted.cells, wanted.min_impact, inorder))
+
+
+@given(choices, questions)
+def test_whoever_is_withdrawn_had_never_come(chosen: Chosen, asked: Question) -> None:
+    index, known = _index(chosen)
+    index.withdraw(PAGE, "ada")
+    index.withdraw(PAGE, "nobody")
+    others = sorted(name for name in index.match(PAGE, asked) if name != "ada")
+    assert sorted(index.match(PAGE, asked)) == others
+    assert index.standing(PAGE, "ada") is None
+    for name, (state, wanted) in known.items():
+        index.put(PAGE, name, CHANNEL_OF[name], state, wanted)
+    assert index.match(PAGE, asked) == _index(chosen)[0].match(PAGE, asked)
+
+
+@given(choices)
+def test_only_active_ones_are_counted(chosen: Chosen) -> None:
+    index, known = _index(chosen)
+    assert index.count(PAGE) == len(_active(known))
 
 
 @given(choices, kinds)
-def test_of_those_told_before_whoever_wants_the_kind_is_told_again(
-    chosen: list[tuple[str, Filter | None]], kind: Kind
-) -> None:
+def test_of_those_told_before_whoever_wants_the_kind_is_told_again(chosen: Chosen, kind: Kind) -> None:
     index, known = _index(chosen)
-    wanting = {name for name, wanted in known.items() if wanted is not None and kind in wanted.kinds}
+    wanting = {name for name, wanted in _active(known).items() if kind in wanted.kinds}
     assert set(index.ids(PAGE, index.wanting(PAGE, [*CHANNEL_OF, "nobody"], kind))) == wanting
 
 
 @given(choices, questions)
-def test_an_audience_falls_into_channels_each_in_the_order_of_its_ids(
-    chosen: list[tuple[str, Filter | None]], asked: Question
-) -> None:
+def test_an_audience_falls_into_channels_each_in_the_order_of_its_ids(chosen: Chosen, asked: Question) -> None:
     index, _ = _index(chosen)
-    by_channel = list(index.by_channel(PAGE, index.numbers(PAGE, asked)))
+    numbers = index.numbers(PAGE, asked)
+    by_channel = list(index.by_channel(PAGE, numbers))
     assert by_channel == [
         (channel, found)
         for channel in ("email", "webhook")
         if (found := sorted(name for name in index.match(PAGE, asked) if CHANNEL_OF[name] == channel))
     ]
+    assert index.counts(PAGE, numbers) == {channel: len(found) for channel, found in by_channel}
 
 
 def test_an_audience_comes_in_the_order_of_its_coming() -> None:
     everything = Filter(None, Impact.NONE, [Kind.INCIDENT])
-    index, _ = _index([("cyd", everything), ("ada", everything), ("bob", everything), ("cyd", None)])
-    index.set(PAGE, "cyd", "email", everything)
+    chosen = [("cyd", ACTIVE), ("ada", ACTIVE), ("bob", ACTIVE), ("cyd", SUPPRESSED), ("cyd", ACTIVE)]
+    index, _ = _index([(name, state, everything) for name, state in chosen])
     assert index.match(PAGE, Question(Kind.INCIDENT, [], Impact.MAJOR)) == ["cyd", "ada", "bob"]
+
+
+def test_an_answer_is_a_copy() -> None:
+    index, _ = _index([("ada", ACTIVE, Filter(None, Impact.NONE, [Kind.REMINDER]))])
+    index.numbers(PAGE, Question(Kind.REMINDER, [], Impact.NONE)).clear()
+    assert index.match(PAGE, Question(Kind.REMINDER, [], Impact.NONE)) == ["ada"]

@@ -49,7 +49,10 @@ class World:
         self.log = TailedMemoryLog({topic.name: topic.partitions for topic in TOPICS})
         self.store = MemoryStateStore()
         self.audience = FollowedAudience(self._ends)
-        self.follower = Follower(SUBSCRIBERS, self.log, self.store, self.audience.follow, on_load=self.audience.load)
+        self.follower = Follower(
+            SUBSCRIBERS, self.log, self.store, self.audience.follow, on_load=self.audience.load,
+            tables=self.audience.lean_tables(),
+        )  # fmt: skip
         self.audience.attach(self.follower)
         self._count = 0
         self.say(

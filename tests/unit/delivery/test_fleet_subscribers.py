@@ -46,6 +46,7 @@ def test_who_is_active_is_found_at_once() -> None:
     world.folds(ACTIVE)
     world.happens()
     assert world.asked.subscriber("acme", "one") == subscriber(ACTIVE), "though something newer lies on the log"
+    assert world.asked.active("acme", ["a stranger", "one", "another"]) == {"one": subscriber(ACTIVE)}
 
 
 @pytest.mark.parametrize("state", [None, PENDING])
@@ -54,6 +55,7 @@ def test_who_would_be_refused_is_looked_at_again_once_all_is_folded(state: str |
     world.happens()
     world.folds(state)
     world.happens()
+    assert world.asked.active("acme", ["one"]) == {}
     with pytest.raises(NotFoldedError):
         world.asked.subscriber("acme", "one")
     assert StoredSubscribers(world.store).subscriber("acme", "one") == (None if state is None else subscriber(state))

@@ -149,7 +149,7 @@ async def test_a_webhook_that_answers_its_challenge_is_confirmed(tmp_path: Path)
 
 def test_reminded_operators_follow_the_configuration_and_nothing_else(mail: Pipeline) -> None:
     def changes(*addresses: str) -> list[str]:
-        found = reminder_changes(mail.backend.subscribers.tables, mail.backend.vault, PAGE, addresses)
+        found = reminder_changes(mail.backend.subscribers.book.reminded(PAGE), mail.backend.vault, PAGE, addresses)
         mail.append(*found)
         return [type(one).__name__ for one in found]
 

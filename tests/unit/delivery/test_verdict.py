@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consumers.delivery import plans
-from consumers.delivery.audience import AudienceIndex, Question, Reached, decide
+from consumers.delivery.audience import Question, Reached, decide
+from consumers.delivery.audience_index import AudienceIndex
+from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscribers import (
     ACTIVE,
     PARENTS,
@@ -16,7 +18,6 @@ from consumers.delivery.subscribers import (
     SUBSCRIBERS,
     SUPPRESSED,
     Subscriber,
-    SubscriberBook,
 )
 from schemas.events import Cell, Change, Filter, Notice
 from schemas.vocabulary import CellStatus, Impact, Kind
@@ -92,7 +93,7 @@ def test_a_light_cell_does_not_hide_a_heavy_one() -> None:
     """The index told whom the rule denied: both are asked about one subscriber of two cells, hit differently."""
     asked = Question(Kind.INCIDENT, [API, WEB], Impact.CRITICAL)
     index = AudienceIndex()
-    index.set(PAGE, "ada", "email", API_AND_WEB)
+    index.put(PAGE, "ada", "email", ACTIVE, API_AND_WEB)
     decision = decide(API_AND_WEB, asked)
     assert (decision.told, decision.reason) == (True, "chose web in eu, which reaches web in eu")
     assert index.match(PAGE, asked) == ["ada"]

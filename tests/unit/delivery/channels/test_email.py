@@ -12,7 +12,8 @@ from consumers.delivery.channels.email import EmailChannel, EmailSettings
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.settings import Secret
-from tests.fakes.smtp import Action, Delay, Drop, FakeSmtpServer, Hang, Refuse
+from tests.fakes.smtp import Action, Cut, Delay, Drop, FakeSmtpServer, Hang, Refuse
+from tests.fakes.vendors.matrix import word_of
 from tests.unit.delivery.channels.conftest import Tls
 from tests.unit.delivery.channels.messages import message
 
@@ -102,6 +103,40 @@ async def test_silence_after_the_final_dot_is_a_doubt_and_nothing_is_sent_again(
     assert isinstance(outcome, InDoubt)
     assert server.commands.count("END") == 1
     assert server.connections == 1
+
+
+SMTP_WAYS: dict[str, tuple[Action | None, str]] = {
+    "well": (None, "sent"),
+    "too many": (Refuse("452 4.5.3 too many messages"), "retry"),
+    "busy": (Refuse("421 4.3.2 closing"), "retry"),
+    "refused": (Refuse("554 5.7.1 spam"), "message"),
+    "accepted, refused for now": (Refuse("451 4.3.0 local error", keep=True), "retry"),
+    "accepted, refused": (Refuse("554 5.3.0 local error", keep=True), "message"),
+    "accepted, silence": (Hang(keep=True), "in doubt"),
+    "accepted, closed": (Drop(keep=True), "in doubt"),
+    "accepted, closed within the answer": (Cut(b"25", keep=True), "in doubt"),
+    "accepted, closed within the line": (Cut(b"250 2.0.0 que", keep=True), "in doubt"),
+    "silence": (Hang(), "in doubt"),
+    "closed": (Drop(), "in doubt"),
+    "another's words": (Refuse("not SMTP at all"), "in doubt"),
+}
+"""What a mail server may do once it has the whole mail, and how the attempt ends: the matrix of other vendors in SMTP's words.
+
+A refusal cannot be told from one by a server that has kept the mail: RFC 5321 4.2.5 forbids that, and no client can see it.
+"""
+
+
+@pytest.mark.parametrize("name", SMTP_WAYS)
+async def test_every_way_to_fail(server: FakeSmtpServer, name: str) -> None:
+    action, ends = SMTP_WAYS[name]
+    if action is not None:
+        server.script("END", action)
+    outcome = await send(server, timeouts=SHORT)
+    assert word_of(outcome) == ends
+    assert server.commands.count("END") == 1, "one call is one mail"
+    kept = action is None or action.keep
+    assert len(server.mails) == kept
+    assert kept or not isinstance(outcome, Sent)
 
 
 async def test_a_server_that_stops_reading_before_the_final_dot_is_a_retry(server: FakeSmtpServer) -> None:

@@ -18,6 +18,10 @@ from consumers.delivery.net.guard import Guard, Resolve, resolve
 from consumers.delivery.net.post import ANSWER_LIMIT
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from schemas.vocabulary import Kind
+from tests.fakes.vendors.matrix import HOOK as HOOK_ENDS
+from tests.fakes.vendors.matrix import try_all
+from tests.fakes.vendors.server import VendorServer
+from tests.fakes.vendors.standard_receiver import HOOK, StandardReceiver
 from tests.fakes.webhook import FakeWebhookReceiver, Flood, Hang, Reply, Reset
 from tests.unit.delivery.channels.conftest import Tls
 from tests.unit.delivery.channels.messages import message, notice
@@ -273,3 +277,13 @@ def test_addresses_are_validated_and_masked() -> None:
     with pytest.raises(AddressError) as refused:
         webhook.validate("https://user:s3cret@hooks.example.com/")
     assert "s3cret" not in str(refused.value)
+
+
+async def test_every_way_to_fail() -> None:
+    # Only the status counts, whatever the body; and a secret that is not accepted any more condemns no receiver.
+    expected = HOOK_ENDS | {"401": "message", "403": "message", "accepted, body cut": "sent", "another's page": "sent"}
+    with VendorServer(StandardReceiver(SECRET)) as vendor:
+        about = message(address=vendor.url + HOOK, secret=SECRET)
+        async with channel(timeout=0.4) as webhook:
+            await try_all(webhook, about, vendor, expected, risks=("accepted, 500", "another's page"))
+        assert list(vendor.vendor.messages) == [about.notification], "all of it was one message"

@@ -1,0 +1,157 @@
+"""The book of subscribers: the tables of their fold, read, and the index over them. It folds nothing and writes nothing.
+
+A book is as whole as its tables are. Those of a planner of the distributed engine are an ``IndexedTable``: they hold what
+planning needs, and no addresses.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from consumers.delivery.audience import Question
+from consumers.delivery.audience_index import AudienceIndex
+from consumers.delivery.subscribers import PARENTS, PROCESSOR, SETTINGS, SUBSCRIBERS, Subscriber
+from schemas.events import PageDefined
+from schemas.shapes import decoder
+from schemas.vocabulary import Impact, Kind
+from streams.domain.state import MemoryTable, memory_state
+from streams.runtime.follower import FollowedTable
+
+Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Reads the embedded engine's file, from any thread."""
+
+
+class IndexedTable(FollowedTable[Subscriber]):
+    """Subscribers as an index holds them: channel, state and filter, and nothing else. For a fold that only plans."""
+
+    def __init__(self, index: AudienceIndex) -> None:
+        super().__init__()
+        self.index = index
+
+    def get(self, page: str, key: str) -> Subscriber | None:
+        return self.peek(page, key)
+
+    def peek(self, page: str, key: str) -> Subscriber | None:
+        found = self.index.standing(page, key)
+        return None if found is None else Subscriber(key, found[0], b"", found[2], found[1], "", "", 0)
+
+    def put(self, page: str, key: str, value: Subscriber) -> None:
+        self.index.put(page, key, value.channel, value.state, value.filter)
+
+    def fill(self, page: str, key: str, value: Subscriber) -> None:
+        self.put(page, key, value)
+
+    def delete(self, page: str, key: str) -> None:
+        self.index.withdraw(page, key)
+
+    def pages(self) -> list[str]:
+        return list(self.index.pages)
+
+    def items(self, page: str) -> Iterator[tuple[str, Subscriber]]:
+        for key in list(self.index.pages[page].ids) if page in self.index.pages else ():
+            if (known := self.peek(page, key)) is not None:
+                yield key, known
+
+    def rows(self, page: str) -> dict[str, Subscriber]:
+        return dict(self.items(page))
+
+    def count(self, page: str) -> int:
+        return sum(1 for _ in self.items(page))
+
+
+class SubscriberBook:
+    """What is known of subscribers and of the page that they subscribed to; ``index`` answers for all at once."""
+
+    def __init__(self) -> None:
+        self.index = AudienceIndex()
+        self._tables: Mapping[str, MemoryTable[Any]] = memory_state(PROCESSOR.tables)
+
+    def load(self, tables: Mapping[str, MemoryTable[Any]]) -> None:
+        """Read ``tables`` from now on, and build the index over them anew, unless they are one already."""
+        self._tables = tables
+        table = tables[SUBSCRIBERS]
+        if isinstance(table, IndexedTable):
+            self.index = table.index
+            return
+        self.index = AudienceIndex()
+        for page in table.pages():
+            for key, known in table.items(page):
+                self.changed(page, key, known)
+
+    def changed(self, page: str, key: str, after: Subscriber | None) -> None:
+        """Follow a change of one subscriber."""
+        if after is None:
+            self.index.withdraw(page, key)
+        else:
+            self.index.put(page, key, after.channel, after.state, after.filter)
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        """Return a subscriber as folded so far."""
+        found: Subscriber | None = self._tables[SUBSCRIBERS].get(page, key)
+        return found
+
+    def listed(self, page: str, after: str | None, limit: int) -> list[Subscriber]:
+        """Return up to ``limit`` subscribers behind a cursor, an id, in the order of their ids; from any thread."""
+        rows = self._tables[SUBSCRIBERS].rows(page)
+        keys = heapq.nsmallest(limit, (key for key in rows if after is None or key > after))
+        return [rows[key] for key in keys]
+
+    def reminded(self, page: str) -> list[Subscriber]:
+        """Return whoever wants to be reminded of promises."""
+        ids = self.index.match(page, _REMINDER)
+        return [known for key in ids if (known := self.subscriber(page, key)) is not None]
+
+    def lineage(self, page: str, component: str) -> list[str]:
+        """Return ``component`` and the groups above it."""
+        found = [component]
+        while (parent := self._tables[PARENTS].get(page, found[-1])) and parent not in found:
+            found.append(parent)
+        return found
+
+    def settings(self, page: str) -> PageDefined | None:
+        """Return the page's settings."""
+        found: PageDefined | None = self._tables[SETTINGS].get(page, "")
+        return found
+
+
+class StoredBook(SubscriberBook):
+    """The embedded engine's: single subscribers are read off its file, but for those whom the fold has in memory just now."""
+
+    def __init__(self, query: Query) -> None:
+        super().__init__()
+        self.query = query
+
+    def follow(self, tables: Mapping[str, MemoryTable[Any]]) -> None:
+        """Read ``tables`` from now on; the index is as it was."""
+        self._tables = tables
+
+    def subscriber(self, page: str, key: str) -> Subscriber | None:
+        table: MemoryTable[Subscriber] = self._tables[SUBSCRIBERS]
+        found = table.peek(page, key)
+        if found is not None or table.whole:
+            return found
+        rows = self.query(f"{_SELECT} and key = ?", (PROCESSOR.name, SUBSCRIBERS, page, key))
+        return decoder(Subscriber).decode(rows[0][1]) if rows else None
+
+    def some(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Return those of the subscribers that there are by id, as folded so far, with one question to the file."""
+        table: MemoryTable[Subscriber] = self._tables[SUBSCRIBERS]
+        found = {key: known for key in keys if (known := table.peek(page, key)) is not None}
+        if len(found) < len(keys) and not table.whole:
+            wanted = msgspec.json.encode([key for key in keys if key not in found]).decode()
+            decode = decoder(Subscriber).decode
+            for key, value in self.query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted)):
+                found[key] = decode(value)
+        return found
+
+    def listed(self, page: str, after: str | None, limit: int) -> list[Subscriber]:
+        where = (PROCESSOR.name, SUBSCRIBERS, page, after or "", limit)
+        rows = self.query(f"{_SELECT} and key > ? order by key limit ?", where)
+        return [decoder(Subscriber).decode(value) for _, value in rows]
+
+
+_REMINDER = Question(Kind.REMINDER, [], Impact.NONE)
+_SELECT = "select key, value from state where stage = ? and tbl = ? and page = ?"
+_SELECT_SOME = f"{_SELECT} and key in (select value from json_each(?))"
