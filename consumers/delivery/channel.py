@@ -73,7 +73,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``Message.earlier`` is used: it costs a look into the ledger for each message. ``batch`` is the most messages that
     ``BatchChannel.send_all`` takes; a channel without it has 1. ``claims`` is how many claims may be in hand at once: more
     than 1 where so much fits into a request that one should be prepared while others are on their way. ``limits`` is what the
-    vendor allows, unless an operator knows better. ``asked_after`` is for a provider that can be asked what it has
+    vendor allows, unless an operator knows better. ``combines`` says that people read what comes, so that several messages may
+    go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
     ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``).
     """
@@ -89,6 +90,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     batch: int = 1
     claims: int = 1
     limits: Limits = Limits()
+    combines: bool = False
     asked_after: timedelta | None = None
     codes_a_day: int = 0
 

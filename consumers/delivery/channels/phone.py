@@ -38,6 +38,7 @@ class PhoneChannel:
             address_hint=self._phones.example(),
             idempotent=False,
             confirm_by=ConfirmBy.CODE if codes_a_day else ConfirmBy.OPERATOR,
+            combines=True,
             claim=min(4 * settings.connections, 1000),
             asked_after=timedelta(seconds=settings.ask_after),
             limits=limits,

@@ -26,7 +26,7 @@ _UCS_ONE, _UCS_PART = 70, 67
 STOP_HINT = "Reply STOP to unsubscribe"
 _PAGE_IN_CODE = 40
 _SPACES = re.compile(" +")
-_KINDS_FOR_PEOPLE = {Kind.INCIDENT, Kind.MAINTENANCE}
+_KINDS_FOR_PEOPLE = {Kind.INCIDENT, Kind.MAINTENANCE, Kind.SUMMARY}
 
 _LOOKALIKES = {
     # ruff: noqa: RUF001 -- confusables are what this table is about
