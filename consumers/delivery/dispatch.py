@@ -35,7 +35,7 @@ from schemas.ids import derive
 from schemas.vocabulary import Kind, NotificationState
 from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
-from streams.runtime.links import Links
+from streams.runtime.links import CODE_SECONDS, Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
@@ -267,12 +267,16 @@ class Dispatch:
         if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         asks = _asks(notice)
+        by_code = asks and channel.capabilities.confirm_by is ConfirmBy.CODE
+        if by_code and self._clock() >= notice.published_at + CODE_SECONDS * 1_000_000:
+            return Conclusion(NotificationState.SUPPRESSED, "its code had expired before it could be sent")
         return Message(
             notification=entry.notification,
             notice=notice,
             endpoint=endpoint,
             unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
-            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks else "",
+            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks and not by_code else "",
+            code=self._links.code(entry.page, subscriber.id) if by_code else "",
             # Whom the configuration names is no subscriber who chooses.
             manage_url=""
             if asks or notice.kind is Kind.REMINDER

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
-from schemas.events import AnyEvent
+from schemas.events import AnyEvent, Filter
 from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
@@ -33,17 +33,6 @@ StandingOf: TypeAlias = Callable[[str, str], Standing | None]
 """Page and subscriber to what the fold knows, None where it knows nothing; may block, and lag behind the log."""
 
 
-class Suppressed(NamedTuple):
-    """How a subscription stands; ``suppression`` is why, where it is suppressed."""
-
-    state: str
-    suppression: Suppression | None
-
-
-SuppressionOf: TypeAlias = Callable[[str, str], Suppressed | None]
-"""Page and subscriber to how it stands, None for an unknown one; may block, and lag behind the log."""
-
-
 def unsettled(_page: str, _subscriber: str) -> Standing | None:
     """Answer where ``Find`` knows every event that there ever was: the fold need not be asked."""
     return None
@@ -55,10 +44,34 @@ class Door:
 
     ``canonical`` returns an address in its one form, without I/O; it raises ValueError, whose message says why and holds no
     address. ``by_operator`` says that nobody can be asked at the address, so that only an operator may add it, as confirmed.
+    Where ``codes_a_day`` allows it, a subscriber whose mail address is confirmed may do so, too, by a code that is sent to
+    the address; ``country`` names whose it is, for what is counted by country.
     """
 
     canonical: Callable[[str], str]
     by_operator: bool = False
+    codes_a_day: int = 0
+    country: Callable[[str], str] = str
+
+
+@dataclass(frozen=True)
+class Known:
+    """A subscriber as folded so far; ``suppression`` is why, where its address is suppressed."""
+
+    channel: str
+    is_active: bool
+    filter: Filter
+    state: str = ""
+    suppression: Suppression | None = None
+
+
+KnownOf: TypeAlias = Callable[[str, str], Known | None]
+"""Page and subscriber to what is folded of them, None for a stranger; may block, and lag behind the log."""
+
+
+def nobody(_page: str, _subscriber: str) -> Known | None:
+    """Answer where no subscriptions are folded."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class CommandDeps:
     clock: Clock
     find: Find
     notifications: Notifications
-    suppression: SuppressionOf
     limits: SignUpLimits = field(default_factory=SignUpLimits)
     standing: StandingOf = unsettled
     doors: Mapping[str, Door] = field(default_factory=dict)
+    known: KnownOf = nobody

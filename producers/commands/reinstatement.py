@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from producers.commands.bodies.answers import Reinstated, refusals
 from producers.commands.bodies.reinstatement import Reinstate
-from producers.commands.deps import Suppressed
+from producers.commands.deps import Known
 from producers.commands.desk import ByOperator, Desk, Key, json_response, unavailable
 from producers.commands.json_route import JsonRoute
 from schemas.events import EndpointReinstated, Event
@@ -64,16 +64,16 @@ class Reinstatements:
             await self._desk.publish([Event(order.id, page, now, now, order.actor, None, None, False, data)])
         return json_response({"id": subscriber, "state": "reinstated"}, 200)
 
-    async def _known(self, page: str, subscriber: str) -> Suppressed | None:
+    async def _known(self, page: str, subscriber: str) -> Known | None:
         if not _ID.fullmatch(subscriber):
             return None
         try:
-            return await asyncio.to_thread(self._desk.deps.suppression, page, subscriber)
+            return await asyncio.to_thread(self._desk.deps.known, page, subscriber)
         except LogUnavailableError:
             raise unavailable() from None
 
 
-def _require(known: Suppressed | None, overrules: list[Suppression]) -> None:
+def _require(known: Known | None, overrules: list[Suppression]) -> None:
     """Raise ProblemError 404 for an unknown subscriber, 409 for one that is not to be reinstated so."""
     if known is None:
         raise not_found("subscriber")
