@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
 from consumers.delivery.breaker import Breaker
-from consumers.delivery.channel import Channel
+from consumers.delivery.channel import Capabilities, Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
 from consumers.delivery.leases import Membership, alone
 from consumers.delivery.limiter import Limiter, micros_of
@@ -26,6 +26,7 @@ from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
 from consumers.delivery.slots import slots_of
+from consumers.delivery.together import by_endpoint
 from consumers.delivery.verdicts import Conclusion
 from schemas.vocabulary import NotificationState
 from streams.runtime.clock import Clock
@@ -64,6 +65,9 @@ class Attempts(Protocol):
         may_send: Callable[[Entry], bool],
     ) -> list[Conclusion]:
         """Try each once, all with one request where there are several; never raises for what goes wrong on the way."""
+
+    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
+        """Return what waits for the same endpoints as any of ``chosen`` and may go out with them as one message."""
 
 
 class Sender:
@@ -222,7 +226,9 @@ class Sender:
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
-        return found[: self._limiter.take(len(found))]
+        found = found[: self._limiter.take(len(found))]
+        further = self._dispatch.companions(self._channel, found)
+        return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
@@ -247,7 +253,7 @@ class Sender:
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
-        for together in _batches(mine, self._channel.capabilities.batch):
+        for together in _batches(mine, self._channel.capabilities):
             task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -300,8 +306,13 @@ class Sender:
         )
 
 
-def _batches(entries: Sequence[Entry], most: int) -> list[Sequence[Entry]]:
-    """Return what is sent with one request each: of one update, for a request says one thing."""
+def _batches(entries: Sequence[Entry], can: Capabilities) -> list[Sequence[Entry]]:
+    """Return what is sent with one request each: of one update, for a request says one thing; or for one endpoint."""
+    most = can.batch
+    if can.combines:
+        several, entries = by_endpoint(entries)
+        if several:
+            return [*several, *_batches(entries, can)]
     if most == 1:
         return [[entry] for entry in entries]
     by_update: dict[tuple[str, str], list[Entry]] = {}
