@@ -1,5 +1,6 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -36,6 +37,7 @@ from streams.runtime.links import Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
+_FEW = 20
 LAPSED = "the sender's lease ran out before it was sent"
 
 
@@ -81,8 +83,10 @@ class Dispatch:
         Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
         ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
-        ahead = self._lookups.ahead(entries)
-        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
+        if len(entries) > _FEW:  # a thousand take a while, and others want the loop
+            prepared = await asyncio.to_thread(self._all_prepared, channel, entries, random)
+        else:
+            prepared = self._all_prepared(channel, entries, random)
         ready = [
             (entry, one)
             for entry, one in zip(entries, prepared, strict=True)
@@ -112,6 +116,10 @@ class Dispatch:
         else:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
+
+    def _all_prepared(self, channel: Channel, entries: Sequence[Entry], random: Random) -> list[Message | Conclusion]:
+        ahead = self._lookups.ahead(entries)
+        return [self._prepared(channel, entry, ahead, random) for entry in entries]
 
     def _prepared(self, channel: Channel, entry: Entry, ahead: Found, random: Random) -> Message | Conclusion:
         planned_at = entry.at

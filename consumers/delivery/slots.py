@@ -1,13 +1,15 @@
-"""How many notifications a sender takes in hand. Pure: who asks says what time it is.
+"""How many notifications a sender takes in hand, and which of them share a request. Pure: who asks says what time it is.
 
 What is in hand when the process dies is in doubt, so a slow provider is given little at once. Where each host is a provider
 of its own (webhooks), how fast one of them is says nothing of the next: there what has been under way for long is counted
 apart, up to a bound of its own, and takes no place of what is quick. ``hosts`` keeps any one of them from filling that bound.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from consumers.delivery.channel import Capabilities
+from consumers.delivery.queue import Entry
 from consumers.delivery.rates import Destination
 from schemas.events import Micros
 
@@ -128,3 +130,13 @@ def slots_of(capabilities: Capabilities) -> Slots:
     if capabilities.limits.counts_by is Destination.HOST:
         return ManyHosts(capabilities.claim)
     return OneProvider(capabilities.claim * capabilities.claims)
+
+
+def batches(entries: Sequence[Entry], most: int) -> list[Sequence[Entry]]:
+    """Return what is sent with one request each: of one update, for a request says one thing."""
+    if most == 1:
+        return [[entry] for entry in entries]
+    by_update: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        by_update.setdefault((entry.page, entry.update), []).append(entry)
+    return [some[start : start + most] for some in by_update.values() for start in range(0, len(some), most)]
