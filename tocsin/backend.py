@@ -6,6 +6,7 @@ The only module, with ``tocsin.server``, that knows which class stands behind wh
 from contextlib import suppress
 from pathlib import Path
 
+from consumers.delivery.audience_file import AudienceFile
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.planner import PlannerStage
 from consumers.delivery.reminders import reminder_changes
@@ -42,7 +43,7 @@ class Backend:
         self.board = StatusBoard()
         episodes = FoldStage(EPISODES, patient=True)
         self.pages = FoldStage(PAGES, patient=True)
-        self.subscribers = SubscriberStage(self.log.query)
+        self.subscribers = SubscriberStage(self.log.query, AudienceFile(folder, self.log))
         stages = (
             episodes,
             self.pages,
@@ -99,6 +100,7 @@ class Backend:
         """Stop driving and release the folder."""
         with suppress(LogError):
             self.log.submit(lambda _: None).result()  # saves what is unsaved: the next start has nothing to fold again
+            self.log.submit(lambda _: self.subscribers.keep()).result()
         self.log.close()
         self.vault.close()
         self._lock.close()

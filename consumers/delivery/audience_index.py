@@ -26,6 +26,10 @@ class AudienceIndex:
     def __init__(self) -> None:
         self.pages: dict[str, PageIndex] = {}
 
+    def __len__(self) -> int:
+        """Return how many subscribers there are or were, of all pages."""
+        return sum(len(index.ids) for index in self.pages.values())
+
     def put(self, page: str, subscriber: str, channel: str, state: str, wanted: Filter) -> None:
         """Let a subscriber stand so from now on; only ``page_index.ACTIVE`` ones are matched."""
         self._page(page).put(subscriber, channel, state, wanted)

@@ -29,7 +29,7 @@ class UnusableSnapshotError(ValueError):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What a snapshot is of: all that lies before ``position`` on the log that has the record ``last`` before it."""
+    """What a snapshot is of: all before offset ``position`` of the log whose hash chain reads ``last`` (hex) at the record before it."""
 
     position: int
     last: str

@@ -25,7 +25,8 @@ from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
-from consumers.delivery.slots import batches, slots_of
+from consumers.delivery.slots import slots_of
+from consumers.delivery.together import batches
 from consumers.delivery.verdicts import Conclusion
 from schemas.vocabulary import NotificationState
 from streams.runtime.clock import Clock
@@ -66,6 +67,9 @@ class Attempts(Protocol):
         may_send: Callable[[Entry], bool],
     ) -> list[Conclusion]:
         """Try each once, all with one request where there are several; never raises for what goes wrong on the way."""
+
+    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
+        """Return what waits for the same endpoints as any of ``chosen`` and may go out with them as one message."""
 
 
 class Sender:
@@ -224,7 +228,9 @@ class Sender:
         found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
-        return found[: self._limiter.take(len(found))]
+        found = found[: self._limiter.take(len(found))]
+        further = await self._aside(self._dispatch.companions, self._channel, found)
+        return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
@@ -255,7 +261,7 @@ class Sender:
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
-        for together in batches(mine, self._channel.capabilities.batch):
+        for together in batches(mine, self._channel.capabilities):
             task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -1,24 +1,25 @@
-"""How many notifications a sender takes in hand, and which of them share a request. Pure: who asks says what time it is.
+"""How many notifications a sender takes in hand. Pure: who asks says what time it is.
 
 What is in hand when the process dies is in doubt, so a slow provider is given little at once. Where each host is a provider
 of its own (webhooks), how fast one of them is says nothing of the next: there what has been under way for long is counted
 apart, up to a bound of its own, and takes no place of what is quick. ``hosts`` keeps any one of them from filling that bound.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from consumers.delivery.channel import Capabilities
-from consumers.delivery.queue import Entry
 from consumers.delivery.rates import Destination
 from schemas.events import Micros
 
 QUICK: Micros = 100_000
 """Microseconds within which a quick provider answers."""
+LINGERS: Micros = 250_000
+"""Microseconds after which a message to one of many hosts lingers. More than ``QUICK``: a claim's worth of messages to as
+many hosts takes a busy sender that long by itself, and no host is to blame for it."""
 CAUTION = 8
 """A slow provider, or a host that is slow or unknown, is given that part of what a quick one is given."""
 PATIENCE = 4
-"""How many times a claim may be under way for longer than ``QUICK``, where each host is a provider of its own."""
+"""How many times a claim may linger, where each host is a provider of its own."""
 
 
 def most_in_hand(claim: int) -> int:
@@ -104,11 +105,11 @@ class OneProvider:
 
 
 class ManyHosts:
-    """Implements ``Slots`` where each host is a provider of its own: ``claim`` of those under way for less than ``QUICK``."""
+    """Implements ``Slots`` where each host is a provider of its own: ``claim`` of those under way that do not linger."""
 
     def __init__(self, claim: int) -> None:
         self._claim = claim
-        self._under_way = Lingering(QUICK)
+        self._under_way = Lingering(LINGERS)
 
     def free(self, now: Micros, in_hand: int) -> int:
         lingering = self._under_way.count(now)
@@ -130,13 +131,3 @@ def slots_of(capabilities: Capabilities) -> Slots:
     if capabilities.limits.counts_by is Destination.HOST:
         return ManyHosts(capabilities.claim)
     return OneProvider(capabilities.claim * capabilities.claims)
-
-
-def batches(entries: Sequence[Entry], most: int) -> list[Sequence[Entry]]:
-    """Return what is sent with one request each: of one update, for a request says one thing."""
-    if most == 1:
-        return [[entry] for entry in entries]
-    by_update: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        by_update.setdefault((entry.page, entry.update), []).append(entry)
-    return [some[start : start + most] for some in by_update.values() for start in range(0, len(some), most)]

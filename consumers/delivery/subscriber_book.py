@@ -121,7 +121,7 @@ class StoredBook(SubscriberBook):
 
     def __init__(self, query: Query) -> None:
         super().__init__()
-        self._query = query
+        self.query = query
 
     def follow(self, tables: Mapping[str, MemoryTable[Any]]) -> None:
         """Read ``tables`` from now on; the index is as it was."""
@@ -132,7 +132,7 @@ class StoredBook(SubscriberBook):
         found = table.peek(page, key)
         if found is not None or table.whole:
             return found
-        rows = self._query(f"{_SELECT} and key = ?", (PROCESSOR.name, SUBSCRIBERS, page, key))
+        rows = self.query(f"{_SELECT} and key = ?", (PROCESSOR.name, SUBSCRIBERS, page, key))
         return decoder(Subscriber).decode(rows[0][1]) if rows else None
 
     def some(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
@@ -142,13 +142,13 @@ class StoredBook(SubscriberBook):
         if len(found) < len(keys) and not table.whole:
             wanted = msgspec.json.encode([key for key in keys if key not in found]).decode()
             decode = decoder(Subscriber).decode
-            for key, value in self._query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted)):
+            for key, value in self.query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted)):
                 found[key] = decode(value)
         return found
 
     def listed(self, page: str, after: str | None, limit: int) -> list[Subscriber]:
         where = (PROCESSOR.name, SUBSCRIBERS, page, after or "", limit)
-        rows = self._query(f"{_SELECT} and key > ? order by key limit ?", where)
+        rows = self.query(f"{_SELECT} and key > ? order by key limit ?", where)
         return [decoder(Subscriber).decode(value) for _, value in rows]
 
 

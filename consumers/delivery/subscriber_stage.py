@@ -1,6 +1,7 @@
 """The embedded engine's fold of subscribers, with the index that the planner asks within the same transaction.
 
-Whole subscribers lie in the file. What stays in memory of each is the index.
+Whole subscribers lie in the file. What stays in memory of each is the index, of which a snapshot is kept now and then, for
+the next start.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from consumers.delivery.audience_file import AudienceFile
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.subscriber_book import Query, StoredBook
 from consumers.delivery.subscribers import ACTIVE, OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
@@ -18,6 +20,12 @@ from streams.runtime.stage import FoldStage
 
 _Standing: TypeAlias = tuple[str, str, Filter] | None
 _SELECT = "select page, key, value from state where stage = ? and tbl = ?"
+_POSITION = 'select position from positions where "group" = ? and place = 0'
+_WORTH_KEEPING = 20_000
+"""Subscribers below which no snapshot is written: their rows are read in a tenth of a second."""
+_OFTEN, _SHARE = 100_000, 10
+"""A snapshot is written when so many events are newer than the last one, or so many as a tenth of the subscribers: the writer
+of the log does nothing else meanwhile, a third of a second for a million."""
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
@@ -29,10 +37,18 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubscriberStage(FoldStage):
-    """The fold, and a book of it that follows every step. ``query`` reads the same file from any thread."""
+    """The fold, and a book of it that follows every step. ``query`` reads the same file from any thread.
 
-    def __init__(self, query: Query | None = None) -> None:
+    ``snapshot`` is where the index is kept for the next start, if there are ``worth`` subscribers.
+    """
+
+    def __init__(
+        self, query: Query | None = None, snapshot: AudienceFile | None = None, *, worth: int = _WORTH_KEEPING
+    ) -> None:
         super().__init__(PROCESSOR)
+        self._snapshot = snapshot
+        self._worth = worth
+        self._newer = 0
         self.book = StoredBook(query or _nothing)
         self._before: dict[tuple[str, str], _Standing] = {}
         self._is_loaded = False
@@ -43,7 +59,7 @@ class SubscriberStage(FoldStage):
         if self._is_loaded:
             self._undo()
         else:
-            self._build(connection)
+            self._begin(connection)
             self._is_loaded = True
 
     def begin_anew(self) -> None:
@@ -59,6 +75,7 @@ class SubscriberStage(FoldStage):
             if where not in self._before:
                 self._before[where] = index.standing(*where)
         emitted = super().run(connection, events)
+        self._newer += len(events)
         for page, key in touched:
             self.book.changed(page, key, table.get(page, key))
         return emitted
@@ -66,6 +83,16 @@ class SubscriberStage(FoldStage):
     def committed(self) -> None:
         self._before = {}
         super().committed()
+        if self._newer >= _OFTEN and self._newer * _SHARE >= len(self.index):
+            self.keep()
+
+    def keep(self) -> None:
+        """Write a snapshot where one is worth it; from the thread that folds, between transactions. Raises LogError."""
+        if self._snapshot is None or self._before or not self._newer or len(self.index) < self._worth:
+            return
+        rows = self.book.query(_POSITION, (self.name,))
+        self._snapshot.write(self.index, rows[0][0] if rows else 1)
+        self._newer = 0
 
     @property
     def index(self) -> AudienceIndex:
@@ -79,6 +106,15 @@ class SubscriberStage(FoldStage):
     def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:
         """Return those who are active as folded so far, by id; may be asked from any thread."""
         return {key: known for key, known in self.book.some(page, keys).items() if known.state == ACTIVE}
+
+    def _begin(self, connection: Connection) -> None:
+        row = connection.execute(_POSITION, (self.name,)).fetchone()
+        found = None if self._snapshot is None else self._snapshot.read(1 if row is None else row[0])
+        if found is None:
+            self._build(connection)
+            self._newer = len(self.index)
+        else:
+            self.book.index, self._newer = found
 
     def _build(self, connection: Connection) -> None:
         index, decode = self.book.index, decoder(_Row).decode

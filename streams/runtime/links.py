@@ -19,6 +19,9 @@ from streams.runtime.clock import Clock, system_clock
 
 CONFIRM_SECONDS = 7 * 24 * 3600
 """How long a sign-up can be confirmed. Links that unsubscribe or manage never expire: the mail that holds them does not either."""
+CODE_SECONDS = 600
+"""How long a code that was sent to a phone can be typed."""
+_CODE_DIGITS = 6
 _PAYLOAD = decoder(tuple[str, str])
 
 
@@ -34,6 +37,14 @@ class Ticket(msgspec.Struct, frozen=True):
     """What a link stands for."""
 
     page: str
+    subscriber: str
+
+
+class CodeTicket(msgspec.Struct, frozen=True):
+    """Where a code is typed: ``owner`` asked for it, ``subscriber`` is the number that it confirms."""
+
+    page: str
+    owner: str
     subscriber: str
 
 
@@ -75,6 +86,13 @@ class Links:
         managing = hmac.new(signing_key, b"tocsin.manage", sha256).digest()
         self._managing = hmac.new(managing, digestmod=sha256)
         self._manage = Signer(managing, key_derivation="none", digest_method=sha256)
+        self._codes = URLSafeTimedSerializer(
+            signing_key,
+            salt="tocsin.code",
+            signer=_Stamper,
+            signer_kwargs={"digest_method": sha256, "clock": clock},
+        )
+        self._code_key = hmac.new(signing_key, b"tocsin.code.digits", sha256).digest()
         self._secret = hmac.new(signing_key, b"tocsin.challenge", sha256).hexdigest()
 
     @property
@@ -123,6 +141,25 @@ class Links:
                 return msgspec.convert(self._unsubscribe.loads(token), tuple[str, str])
             case Purpose.MANAGE:
                 return _PAYLOAD.decode(base64_decode(self._manage.unsign(token)))
+
+    def code(self, page: str, subscriber: str) -> str:
+        """Return the six digits that confirm a number. They depend on the subscriber's random id, so each attempt has its own."""
+        digest = hmac.new(self._code_key, msgspec.json.encode([page, subscriber]), sha256).digest()
+        return f"{int.from_bytes(digest[:8], 'big') % 10**_CODE_DIGITS:0{_CODE_DIGITS}}"
+
+    def code_token(self, ticket: CodeTicket) -> str:
+        """Return the signed part of the link to where a code is typed; it is good for ten minutes."""
+        return self._codes.dumps([ticket.page, ticket.owner, ticket.subscriber])
+
+    def read_code_token(self, token: str) -> CodeTicket:
+        """Return what such a part stands for; raises LinkError and ExpiredLinkError."""
+        try:
+            payload = self._codes.loads(token, max_age=CODE_SECONDS)
+            return CodeTicket(*msgspec.convert(payload, tuple[str, str, str]))
+        except SignatureExpired:
+            raise ExpiredLinkError("The code has expired. Please ask for another one.") from None
+        except (BadData, msgspec.DecodeError, UnicodeError):
+            raise LinkError("This link is not valid. Perhaps a part of it was cut off.") from None
 
     def _url(self, purpose: Purpose, token: str) -> str:
         return f"{self._base}/{purpose}/{token}"

@@ -241,6 +241,7 @@ def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1, claims
         address_hint="you@example.com",
         idempotent=settings.resend_in_doubt,
         confirm_by=ConfirmBy.LINK,
+        combines=True,
         claim=claim,
         batch=batch,
         claims=claims,

@@ -60,6 +60,9 @@ class Gated:
         self.waiting -= 1
         return await self._dispatch.send_all(channel, entries, random, refusals, may_send)
 
+    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
+        return self._dispatch.companions(channel, chosen)
+
 
 class Worker:
     """A process with one sender."""
