@@ -228,6 +228,7 @@ class Sender:
         found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
+        found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
         found = found[: self._limiter.take(len(found))]
         further = await self._aside(self._dispatch.companions, self._channel, found)
         return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
@@ -299,6 +300,7 @@ class Sender:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
+        self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
         for state, count in Counter(each.state for _, each in ended if each.attempted).items():
             self._metrics.deliveries.labels(self._name, state.value).inc(count)
         self._concluded += ended
