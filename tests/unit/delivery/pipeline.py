@@ -71,6 +71,7 @@ class ScriptedChannel:
         asked_after: timedelta | None = None,
         combines: bool = True,
         claims: int = 1,
+        waits_together: bool = False,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
@@ -86,6 +87,7 @@ class ScriptedChannel:
             claims=claims,
             asked_after=asked_after,
             combines=combines and name != "webhook",
+            waits_together=waits_together,
         )
         self.asked: list[Message] = []
         self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")
