@@ -106,7 +106,16 @@ def known_by(find: Callable[[str, str], Subscriber | None]) -> KnownOf:
     def known(page: str, subscriber: str) -> Known | None:
         found = find(page, subscriber)
         return (
-            None if found is None else Known(found.channel, found.state == ACTIVE, found.filter, found.pace or AT_ONCE)
+            None
+            if found is None
+            else Known(
+                channel=found.channel,
+                is_active=found.state == ACTIVE,
+                filter=found.filter,
+                state=found.state,
+                suppression=found.suppression,
+                pace=found.pace or AT_ONCE,
+            )
         )
 
     return known
