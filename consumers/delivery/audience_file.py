@@ -8,15 +8,24 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from consumers.delivery import audience_snapshot
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.audience_rebuild import fold
-from consumers.delivery.audience_snapshot import Place, UnusableSnapshotError
+from consumers.delivery.audience_snapshot import UnusableSnapshotError
 from streams.log.port import LogCorruptError
 from streams.log.sqlite import SqliteEventLog
 
 _log = logging.getLogger(__name__)
 NAME = "audience.snapshot"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a snapshot is of: all before offset ``position`` of the log whose hash chain reads ``last`` (hex) at the record before it."""
+
+    position: int
+    last: str
 
 
 class AudienceFile:
@@ -32,7 +41,7 @@ class AudienceFile:
         None where there is no snapshot, or none that can be used, which is logged.
         """
         try:
-            index, place = audience_snapshot.load(self._path.read_bytes())
+            index, place = audience_snapshot.load(self._path.read_bytes(), Place)
             self._require(place, position)
             return index, fold(self._log, index, place.position, position)
         except FileNotFoundError:

@@ -31,7 +31,8 @@ class IndexedTable(FollowedTable[Subscriber]):
         self.index = index
 
     def get(self, page: str, key: str) -> Subscriber | None:
-        return self.peek(page, key)
+        known = self.index.pages.get(page)
+        return None if known is None or key not in known.numbers else self.peek(page, key)
 
     def peek(self, page: str, key: str) -> Subscriber | None:
         found = self.index.standing(page, key)
