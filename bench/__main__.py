@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from bench import audience, coldstart, fanout, ingest, kafka_latency, kafka_partitions, latency, read, replay
+from bench import audience, coldstart, fanout, ingest, kafka_latency, kafka_partitions, latency, outgoing, read, replay
 from bench.measure import Metric
 
 BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
@@ -15,6 +15,7 @@ BENCHES: tuple[tuple[str, Callable[[], Iterator[Metric]]], ...] = (
     ("coldstart", coldstart.run),
     ("audience", audience.run),
     ("fanout", fanout.run),
+    ("webhooks", outgoing.run),
     ("latency", latency.run),
     ("read", read.run),
     ("kafka_latency", kafka_latency.run),

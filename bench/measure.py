@@ -33,6 +33,12 @@ def at_least(bench: str, metric: str, value: float, unit: str, baseline: float, 
     return Metric(bench, metric, value, unit, baseline, ratio, f"ratio >= {share:g}", ratio >= share)
 
 
+def within(bench: str, metric: str, value: float, unit: str, baseline: float, times: float) -> Metric:
+    """Return a figure that should not exceed so many times its baseline."""
+    ratio = value / baseline
+    return Metric(bench, metric, value, unit, baseline, ratio, f"ratio <= {times:g}", ratio <= times)
+
+
 def reaches(bench: str, metric: str, value: float, unit: str, limit: float, baseline: float | None = None) -> Metric:
     """Return a figure that should reach ``limit``; the baseline is for comparison only."""
     return Metric(bench, metric, value, unit, baseline, _ratio(value, baseline), f">= {limit:g}", value >= limit)

@@ -569,7 +569,8 @@ class NotificationsRedriven(EventData, frozen=True):
 class DeadLettered(EventData, frozen=True):
     """Something that could not be understood or processed: the reason and the original bytes, encrypted.
 
-    ``key_id`` names the key in the key store; when it expires the bytes are unreadable and the record stays.
+    ``key_id`` names the key in the key store; when it expires the bytes are unreadable and the record stays. ``endpoint`` is
+    the path below the source's own that it was posted to, and so which protocol it was meant to be.
     """
 
     source: str
@@ -580,6 +581,17 @@ class DeadLettered(EventData, frozen=True):
     body: bytes
     key_id: str
     expires_at: Micros
+    endpoint: str = ""
+
+
+class DeadLetterRedriven(EventData, frozen=True):
+    """A dead letter was read again by its source's parser and understood: what came of it, and the events' ids."""
+
+    source: str
+    letter: str
+    accepted: int
+    ignored: int
+    events: list[str]
 
 
 EVENT_TYPES: tuple[type[EventData], ...] = (
@@ -623,6 +635,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     NotificationsClaimed,
     DeliveriesRecorded,
     NotificationsRedriven,
+    DeadLetterRedriven,
     DeadLettered,
 )
 EVENT_TYPE_OF_NAME: dict[str, type[EventData]] = {kind.__name__: kind for kind in EVENT_TYPES}

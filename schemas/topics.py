@@ -53,7 +53,7 @@ NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePubli
 DELIVERIES = Topic(
     "tocsin.deliveries", DEFAULT_PARTITIONS, (e.NotificationsClaimed, e.DeliveriesRecorded, e.NotificationsRedriven)
 )
-DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered,), retention_days=30)
+DEADLETTERS = Topic("tocsin.deadletters", DEFAULT_PARTITIONS, (e.DeadLettered, e.DeadLetterRedriven), retention_days=30)
 
 TOPICS: tuple[Topic, ...] = (ALERTS, PAGES, SUBSCRIPTIONS, NOTIFICATIONS, DELIVERIES, DEADLETTERS)
 TOPIC_OF_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
@@ -110,7 +110,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return NOTIFICATIONS.name, f"{page}/{data.shard}"
         case e.NotificationsClaimed() | e.DeliveriesRecorded() | e.NotificationsRedriven():
             return DELIVERIES.name, f"{page}/{data.shard}"
-        case e.DeadLettered():
+        case e.DeadLettered() | e.DeadLetterRedriven():
             return DEADLETTERS.name, f"{page}/{data.source}"
         case _:
             return PAGES.name, page

@@ -67,12 +67,16 @@ class Publish(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a notification is about; subscribers choose among the first two."""
+    """What a notification is about; subscribers choose among the first two.
+
+    A summary is made when several notifications go out as one message; it is never published nor planned.
+    """
 
     INCIDENT = "incident"
     MAINTENANCE = "maintenance"
     REMINDER = "reminder"
     CONFIRMATION = "confirmation"
+    SUMMARY = "summary"
 
 
 class DigestEvery(StrEnum):

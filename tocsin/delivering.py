@@ -17,7 +17,9 @@ from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
 from consumers.delivery.sender import Attempts, Ledger, Sender
+from consumers.delivery.storm import Storm
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
+from consumers.delivery.verdicts import micros
 from streams.runtime.failpoints import Failpoint
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
@@ -30,10 +32,20 @@ DRAIN_SECONDS = 20.0
 _PAUSE_SECONDS = 1.0
 
 
-def make_channels(config: Config) -> dict[str, Channel]:
+def make_channels(config: Config, metrics: Metrics) -> dict[str, Channel]:
     """Return the channels that the configuration switches on, by name."""
-    context = ChannelContext(page=config.page.id)
+    context = ChannelContext(
+        page=config.page.id,
+        rests=lambda channel, provider, rests: metrics.rests.labels(channel, provider).set(rests),
+    )
     return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
+
+
+def policy_of(config: Config) -> Policy:
+    """Return what the page's owner decided of deliveries."""
+    guard = config.delivery.storm
+    storm = None if guard is None else Storm(guard.incidents, micros(guard.within))
+    return Policy(combined_note=config.delivery.combined_note, storm=storm)
 
 
 def limiter_of(

@@ -1,5 +1,6 @@
 """``tocsin up``: everything in one process over one folder, from the bound socket to the drained senders."""
 
+import asyncio
 import gc
 import socket
 import sqlite3
@@ -13,7 +14,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
-from consumers.delivery.dispatch import Policy
 from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
 from consumers.reliability.past import StoredPast
@@ -26,9 +26,12 @@ from consumers.web.router import web_router
 from consumers.web.sampling import sample_engine, sample_ledger
 from consumers.web.unrouted import StoredUnrouted
 from producers.commands.deps import CommandDeps
+from producers.commands.letters import letters_router
 from producers.commands.router import commands_router
 from producers.intake.deps import IntakeDeps
 from producers.intake.direct import DirectIntake
+from producers.intake.expiry import purge_for_ever
+from producers.intake.letters import LetterDeps, Letters
 from producers.intake.router import WaysIn, intake_router
 from producers.receipts.deps import ReceiptDeps
 from producers.receipts.router import receipts_router
@@ -44,8 +47,8 @@ from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
-from tocsin.delivering import Delivering, make_channels
-from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
+from tocsin.delivering import Delivering, make_channels, policy_of
+from tocsin.faces import Reading, access_of, doors_of, known_by, listening_of, offers_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application, problem_of
 from tocsin.listening import StartError, bind, web_server
@@ -107,7 +110,7 @@ class Server:
         self._metrics = Metrics()
         self._access = access_of(config)
         self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
-        self._channels = make_channels(config)
+        self._channels = make_channels(config, self._metrics)
         backend.settle()
         backend.apply(self._page, desired(config))
         backend.remind(self._page, tuple(str(address) for address in config.updates.remind))
@@ -115,11 +118,12 @@ class Server:
             backend,
             self._channels,
             self._links,
-            Policy(combined_note=config.delivery.combined_note),
+            policy_of(config),
             failpoints.from_environment(environment),
             self._metrics,
             config.delivery.limits,
         )
+        self._purging: asyncio.Task[None] | None = None
         self._web = self._web_dependencies()
         sample_engine(self._metrics, backend.log, backend.driver)
         sample_ledger(self._metrics, backend.log.query, backend.clock)
@@ -133,11 +137,12 @@ class Server:
 
     def application(self) -> ASGIApp:
         """Return the whole application: prepared bytes outermost, then the framework."""
-        ways = WaysIn(self._intake_deps())
+        ways, commands = WaysIn(self._intake_deps()), self._command_deps()
         routers = [
             intake_router(ways),
             receipts_router(self._receipt_deps()),
-            commands_router(self._command_deps()),
+            commands_router(commands),
+            letters_router(commands, self._letters(ways)),
             catalogue_router(self._backend, self._access, self._page),
             pages_router(self._backend.board, self._access),
             web_router(self._web),
@@ -148,12 +153,15 @@ class Server:
     async def start(self) -> None:
         """Begin to send."""
         await self._delivering.start()
+        self._purging = asyncio.create_task(purge_for_ever(self._backend.vault, self._backend.clock))
         gc.collect()
         gc.set_threshold(*_COLLECTOR)
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
 
     async def stop(self) -> None:
         """Drain the senders and the rendering."""
+        if self._purging is not None:
+            self._purging.cancel()
         await self._delivering.stop()
         self._web.bodies.close()
 
@@ -187,6 +195,13 @@ class Server:
             find=self._find,
             notifications=backend.queue,
             doors=doors_of(self._channels),
+            known=known_by(backend.subscribers.subscriber),
+        )
+
+    def _letters(self, ways: WaysIn) -> Letters:
+        backend = self._backend
+        return Letters(
+            LetterDeps(backend.log, backend.publisher, backend.vault, self._sources, backend.clock, ways.intake)
         )
 
     def _find(self, event_id: str) -> AnyEvent | None:
@@ -206,4 +221,5 @@ class Server:
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
         )
         addresses = Addresses(backend.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics)
+        offers = offers_of(self._channels)
+        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics, offers)

@@ -1,22 +1,26 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 
-from consumers.delivery import timing
-from consumers.delivery.ahead import Found, Lookups, Subscribers, is_over
+from consumers.delivery.ahead import NOTHING, Found, Lookups, Subscribers, is_over
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
+from consumers.delivery.pacing import Pacing
 from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.reconcile import found
+from consumers.delivery.render.summary import summary_of
+from consumers.delivery.storm import Storm
 from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, Subscriber
-from consumers.delivery.timing import Hold
+from consumers.delivery.timing import may_wait
+from consumers.delivery.together import as_one, was_put_off
 from consumers.delivery.verdicts import (
     Conclusion,
     after_doubt,
@@ -27,16 +31,21 @@ from consumers.delivery.verdicts import (
     still_unknown,
 )
 from schemas import events as e
-from schemas.events import AnyEvent, Event, Micros, Notice, Pace
+from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
 from schemas.vocabulary import Kind, NotificationState
 from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
-from streams.runtime.links import Links
+from streams.runtime.links import CODE_SECONDS, Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
+_FEW = 20
 LAPSED = "the sender's lease ran out before it was sent"
+
+
+MaySend: TypeAlias = Callable[[Entry], bool]
+"""Asked right before the first byte."""
 
 
 def _always(_entry: Entry) -> bool:
@@ -44,9 +53,13 @@ def _always(_entry: Entry) -> bool:
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the page's owner decided: ``combined_note`` tells of what was over before it could be told."""
+    """What the page's owner decided: ``combined_note`` tells of what was over before it could be told.
+
+    ``storm`` makes one message of many incidents at once; None: each is told by itself.
+    """
 
     combined_note: bool = True
+    storm: Storm | None = None
 
 
 class Dispatch:
@@ -67,6 +80,7 @@ class Dispatch:
         self._links = links
         self._clock = clock
         self._policy = policy
+        self._pacing = Pacing(queue, policy.storm)
 
     async def send_all(
         self,
@@ -74,20 +88,21 @@ class Dispatch:
         entries: Sequence[Entry],
         random: Random,
         refusals: int = 0,
-        may_send: Callable[[Entry], bool] = _always,
+        may_send: MaySend = _always,
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
-        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries.
-        ``refusals`` is how often in a row the channel refused us; ``may_send`` is asked right before the first byte.
+        Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries of one
+        update, or any of one endpoint (``companions``): those become one message that lists them. ``refusals`` is how often in
+        a row the channel refused us; ``may_send`` is asked right before the first byte.
         """
-        ahead = self._lookups.ahead(entries)
-        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
-        ready = [
-            (entry, one)
-            for entry, one in zip(entries, prepared, strict=True)
-            if isinstance(one, Message) and may_send(entry)
-        ]
+        if len({entry.update for entry in entries}) > 1:
+            return await self._send_several(channel, entries, random, refusals, may_send)
+        if len(entries) > _FEW:  # a thousand take a while, and others want the loop
+            prepared = await asyncio.to_thread(self._all_prepared, channel, entries, random)
+        else:
+            prepared = self._all_prepared(channel, entries, random)
+        ready = _ready(entries, prepared, may_send)
         asks = channel.capabilities.asks
         doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
         ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
@@ -106,6 +121,69 @@ class Dispatch:
             for entry, one in zip(entries, prepared, strict=True)
         ]
 
+    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
+        """Return what was put off for the same endpoints as any of ``chosen`` that were: it may go out with them.
+
+        Raises what the queue and the subscribers raise.
+        """
+        if not channel.capabilities.combines:
+            return []
+        known = {entry.notification for entry in chosen}
+        endpoints = {(entry.page, entry.subscriber): entry for entry in chosen if was_put_off(entry)}
+        return [
+            companion
+            for (page, key), entry in endpoints.items()
+            if self._may_combine(entry)
+            for companion in self._pacing.waiting(page, key, self._clock())
+            if companion.notification not in known
+        ]
+
+    def _may_combine(self, entry: Entry) -> bool:
+        try:
+            subscriber = self._lookups.subscriber(entry, NOTHING)
+        except LookupError:  # not folded yet: each is asked for itself, and tried again
+            return False
+        return subscriber is not None and self._pacing.may_combine(subscriber.pace)
+
+    async def _send_several(
+        self, channel: Channel, entries: Sequence[Entry], random: Random, refusals: int, may_send: MaySend
+    ) -> list[Conclusion]:
+        """Try entries of one endpoint: as one message those that may be, the rest one by one."""
+        together = [entry for entry in entries if self._can_wait(entry)]
+        ended: dict[str, Conclusion] = {}
+        if len(together) > 1 and self._may_combine(entries[0]):
+            conclusions = await self._send_together(channel, together, random, refusals, may_send)
+            ended = {entry.notification: one for entry, one in zip(together, conclusions, strict=True)}
+        for entry in entries:
+            if entry.notification not in ended:
+                [ended[entry.notification]] = await self.send_all(channel, [entry], random, refusals, may_send)
+        return [ended[entry.notification] for entry in entries]
+
+    def _can_wait(self, entry: Entry) -> bool:
+        try:
+            return may_wait(self._queue.notice(entry))
+        except LookupError:
+            return False
+
+    async def _send_together(
+        self, channel: Channel, entries: Sequence[Entry], random: Random, refusals: int, may_send: MaySend
+    ) -> list[Conclusion]:
+        """Try entries of one endpoint as one message that lists them, and conclude each for itself."""
+        prepared = [self._prepared(channel, entry, NOTHING, random, entries) for entry in entries]
+        ready = _ready(entries, prepared, may_send)
+        ended: dict[str, Conclusion] = {}
+        if ready:
+            messages = [message for _, message in ready]
+            message = messages[0] if len(messages) == 1 else summary_of(messages)
+            [outcome] = await self._attempt(channel, [message])
+            youngest = max((entry for entry, _ in ready), key=lambda entry: entry.held_until)
+            first = self._ended(channel, youngest, message, outcome, random, refusals)
+            ended = {entry.notification: conclusion for entry, conclusion in as_one([one for one, _ in ready], first)}
+        return [
+            self._concluded(entry, one, ended.get(entry.notification))
+            for entry, one in zip(entries, prepared, strict=True)
+        ]
+
     def _concluded(self, entry: Entry, prepared: Message | Conclusion, ended: Conclusion | None) -> Conclusion:
         if isinstance(prepared, Conclusion):
             found = prepared
@@ -113,12 +191,18 @@ class Dispatch:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
 
-    def _prepared(self, channel: Channel, entry: Entry, ahead: Found, random: Random) -> Message | Conclusion:
+    def _all_prepared(self, channel: Channel, entries: Sequence[Entry], random: Random) -> list[Message | Conclusion]:
+        ahead = self._lookups.ahead(entries)
+        return [self._prepared(channel, entry, ahead, random) for entry in entries]
+
+    def _prepared(
+        self, channel: Channel, entry: Entry, ahead: Found, random: Random, together: Sequence[Entry] = ()
+    ) -> Message | Conclusion:
         planned_at = entry.at
         try:
             notice = self._queue.notice(entry)
             planned_at = notice.published_at
-            return self._message(channel, entry, notice, ahead)
+            return self._message(channel, entry, notice, ahead, together)
         except Exception as error:  # nothing has left yet, so whatever is wrong: it is tried again, and seen
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
@@ -173,7 +257,9 @@ class Dispatch:
             return [InDoubt("the channel did not say what became of each message")] * len(messages)
         return outcomes
 
-    def _message(self, channel: Channel, entry: Entry, notice: Notice, ahead: Found) -> Message | Conclusion:
+    def _message(
+        self, channel: Channel, entry: Entry, notice: Notice, ahead: Found, together: Sequence[Entry]
+    ) -> Message | Conclusion:
         subscriber = self._lookups.subscriber(entry, ahead)
         if subscriber is None or (refusal := _unwanted(subscriber, notice)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
@@ -181,18 +267,24 @@ class Dispatch:
         late = is_over(notice) and self._lookups.is_late(entry, ahead)
         if late and not self._policy.combined_note:
             return Conclusion(NotificationState.SUPPRESSED, "it was over before it could be told")
-        if subscriber.pace is not None and (waits := self._held(entry, notice, subscriber.pace)) is not None:
+        combines = channel.capabilities.combines
+        waits = self._pacing.hold(entry, notice, subscriber.pace, self._clock(), combines=combines, together=together)
+        if waits is not None:
             return put_off(waits.reason, waits.until)
         endpoint = self._lookups.endpoint(subscriber, ahead)
         if endpoint is None:
             return Conclusion(NotificationState.SUPPRESSED, "the address was erased")
         asks = _asks(notice)
+        by_code = asks and channel.capabilities.confirm_by is ConfirmBy.CODE
+        if by_code and self._clock() >= notice.published_at + CODE_SECONDS * 1_000_000:
+            return Conclusion(NotificationState.SUPPRESSED, "its code had expired before it could be sent")
         return Message(
             notification=entry.notification,
             notice=notice,
             endpoint=endpoint,
             unsubscribe_url=self._links.unsubscribe_url(entry.page, subscriber.id),
-            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks else "",
+            confirm_url=self._links.confirm_url(entry.page, subscriber.id) if asks and not by_code else "",
+            code=self._links.code(entry.page, subscriber.id) if by_code else "",
             # Whom the configuration names is no subscriber who chooses.
             manage_url=""
             if asks or notice.kind is Kind.REMINDER
@@ -202,11 +294,6 @@ class Dispatch:
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=entry.state == NotificationState.IN_DOUBT,
         )
-
-    def _held(self, entry: Entry, notice: Notice, pace: Pace) -> Hold | None:
-        if entry.state == NotificationState.IN_DOUBT:  # it may have arrived: asking again is no second message
-            return None
-        return timing.hold(pace, notice, self._clock())
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
         if ended.condemns:
@@ -218,6 +305,16 @@ class Dispatch:
             # The endpoint echoed its challenge: that is its confirmation.
             return tuple(confirmation(self._vault, entry.page, entry.subscriber, self._clock()))
         return ()
+
+
+def _ready(
+    entries: Sequence[Entry], prepared: Sequence[Message | Conclusion], may_send: MaySend
+) -> list[tuple[Entry, Message]]:
+    return [
+        (entry, one)
+        for entry, one in zip(entries, prepared, strict=True)
+        if isinstance(one, Message) and may_send(entry)
+    ]
 
 
 def _unwanted(subscriber: Subscriber, notice: Notice) -> str:

@@ -139,6 +139,46 @@ class FleetQueue:
     def oldest_unsent(self, channel: str) -> Micros | None:
         return min((item.at for item in self._firsts(channel)), default=None)
 
+    def held(self, page: str, subscriber: str, now: Micros, limit: int) -> list[Entry]:
+        partition = partition_of(f"{page}/{shard_of(subscriber)}", self._partitions)
+        members = self._store.ranked(LEDGER.name, partition, ledger.put_off(subscriber), None, limit)
+        waiting = [(each, each.thread.next) for each in self._read(partition, members) if each.page == page]
+        return [
+            _entry(page, each.thread, item)
+            for each, item in waiting
+            if item is not None and item.state is State.PLANNED and item.due is not None
+            if item.due <= now or item.due == item.held_until
+        ]
+
+    def lately(self, page: str, since: Micros, limit: int) -> list[str]:
+        everywhere = range(self._partitions)
+        found = self._store.ranked_of(LEDGER.name, everywhere, ledger.LATELY, -since, limit)
+        wanted: dict[int, list[Row]] = {
+            partition: [(NOTICES, *page_and_key(member)) for member, _ in members]
+            for partition, members in found.items()
+            if members
+        }
+        parts = self._store.read(LEDGER.name, wanted) if wanted else {}
+        notices: list[Notice] = [
+            decoded(_SPECS[NOTICES], parts[partition].rows[row])
+            for partition, rows in wanted.items()
+            for row in rows
+            if row[1] == page and row in parts[partition].rows
+        ]
+        newest: dict[str, Micros] = {}
+        for notice in notices:
+            newest[notice.subject_id] = max(notice.published_at, newest.get(notice.subject_id, notice.published_at))
+        return sorted(newest, key=lambda subject: (-newest[subject], subject))[:limit]
+
+    def threads(self, page: str, subscriber: str, subjects: Sequence[str]) -> list[Entry]:
+        partition = partition_of(f"{page}/{shard_of(subscriber)}", self._partitions)
+        rows: list[Row] = [
+            (THREADS, page, thread_key(notification_id(subject, "", subscriber))) for subject in dict.fromkeys(subjects)
+        ]
+        values = self._store.fetch(LEDGER.name, partition, rows)
+        found: list[Thread] = [decoded(_SPECS[THREADS], values[row]) for row in rows if row in values]
+        return [_entry(page, thread, item) for thread in found for item in thread.planned]
+
     def notice(self, entry: Entry) -> Notice:
         return self.published(entry.page, entry.subject, entry.update)
 

@@ -1,7 +1,7 @@
 """A channel each of whose hosts is a provider of its own: a slow one holds few places, and the others do not wait for it.
 
-What is over a host's places waits a moment for one, and is then put off: nothing was tried, and it takes no slot of the
-sender meanwhile. It knows no vendor and keeps nothing that the log does not know, but for how fast hosts were.
+What is over a host's places waits a moment for one, unless the host is known to be slow, and is then put off: nothing was
+tried, and it takes no slot of the sender meanwhile. It knows no vendor and keeps nothing that the log does not know, but for how fast hosts were.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from datetime import timedelta
 from consumers.delivery.channel import Channel, Message
 from consumers.delivery.outcome import Outcome, Retry
 from consumers.delivery.rates import Destination
-from consumers.delivery.slots import CAUTION, PATIENCE, QUICK, Lingering
+from consumers.delivery.slots import CAUTION, LINGERS, PATIENCE, Lingering
 
 CROWDED = "as many messages as it may have are under way to this host"
 FULL = "too many messages are under way to slow hosts"
-_QUICK_SECONDS = QUICK / 1_000_000
+_QUICK_SECONDS = LINGERS / 1_000_000
 _LEAST_WAIT = 0.5
 _MOST_WAIT = 60.0
 _PACE = 0.02
@@ -33,7 +33,11 @@ class _Host:
 
     def is_quick(self, now: float) -> bool:
         """Whether it answers quickly, as far as is known; one that is silent for too long at this moment does not."""
-        return self.usual is not None and self.usual < _QUICK_SECONDS and not self.under_way.count(now)
+        return self.usual is not None and not self.is_slow(now)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether it is known not to answer quickly; of one that was never asked nothing is known."""
+        return bool(self.under_way.count(now)) or (self.usual is not None and self.usual >= _QUICK_SECONDS)
 
     def pace(self, now: float) -> float:
         """Return the seconds that it takes for one message."""
@@ -69,6 +73,10 @@ class Hosts:
         if len(known.under_way) >= (self._most if is_quick else max(1, self._most // CAUTION)):
             return CROWDED
         return FULL if not is_quick and self._under_way.count(now) >= PATIENCE * self._most else ""
+
+    def may_clear(self, host: str, now: float) -> bool:
+        """Return whether it is worth while to wait a moment for a place."""
+        return self.obstacle(host, now) == CROWDED and not self._of(host).is_slow(now)
 
     def leave(self, host: str, key: str, now: float) -> None:
         """Give the place back."""
@@ -138,7 +146,7 @@ class HostsChannel:
         """Take a place, waiting for one as long as a quick host takes to answer; return whether there was one."""
         if self._hosts.enter(host, key, self._now()):
             return True
-        if self._hosts.obstacle(host, self._now()) != CROWDED:
+        if not self._hosts.may_clear(host, self._now()):
             return False
         waiting = self._waiting.setdefault(host, {})
         place = waiting[key] = asyncio.get_running_loop().create_future()

@@ -101,8 +101,8 @@ class LedgerStage:
 def _published(connection: Connection, event: AnyEvent, published: e.NoticePublished) -> None:
     notice = published.notice
     connection.execute(
-        "insert or ignore into notices (update_id, page, subject, kind, notice) values (?, ?, ?, ?, ?)",
-        (notice.update, event.page, notice.subject_id, notice.kind, msgspec.json.encode(notice)),
+        "insert or ignore into notices (update_id, page, subject, kind, at, notice) values (?, ?, ?, ?, ?, ?)",
+        (notice.update, event.page, notice.subject_id, notice.kind, notice.published_at, msgspec.json.encode(notice)),
     )
 
 

@@ -8,6 +8,7 @@ create table if not exists notices (
     page      text not null,
     subject   text not null,
     kind      text not null,
+    at        integer not null,
     notice    blob not null
 ) strict, without rowid;
 
@@ -41,5 +42,7 @@ create index if not exists ledger_by_subject on ledger (subject, subscriber, seq
 create index if not exists ledger_fresh on ledger (channel, turn, seq) where due is not null and turn is not null;
 create index if not exists ledger_queue on ledger (channel, due, seq) where due is not null and turn is null;
 create index if not exists ledger_claimed on ledger (channel, seq) where state = 'claimed';
+create index if not exists ledger_held on ledger (subscriber, due) where held_until > 0 and due is not null;
+create index if not exists notices_lately on notices (page, at);
 create index if not exists ledger_failed on ledger (page, seq) where state = 'failed';
 create index if not exists ledger_in_doubt on ledger (page, seq) where state = 'in_doubt';

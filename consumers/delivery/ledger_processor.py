@@ -11,6 +11,7 @@ from consumers.delivery.ledger_rules import EMPTY, LISTED, Item, Thread
 from schemas import events as e
 from schemas.events import AnyEvent, Notice
 from schemas.topics import DELIVERIES, NOTIFICATIONS
+from schemas.vocabulary import Kind
 from schemas.vocabulary import NotificationState as State
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State as Tables
@@ -39,6 +40,15 @@ def claimed(channel: str) -> str:
     return f"claimed/{channel}"
 
 
+def put_off(subscriber: str) -> str:
+    """Return the ranking of a subscriber's threads that have something to send that was put off, by when it is due."""
+    return f"held/{subscriber}"
+
+
+LATELY = "lately"
+"""The ranking of all notices of incidents and maintenances, the newest first."""
+
+
 def of_subject(subject: str) -> str:
     """Return the ranking of a subject's threads, by when they were first planned."""
     return f"subject/{subject}"
@@ -58,10 +68,18 @@ def ranked(_: str, thread: Thread) -> Iterator[tuple[str, int]]:
         yield in_state(state), thread.planned[0].planned_at
     if (ready := thread.next) is not None and ready.due is not None:
         yield (queue(thread.channel), ready.due) if ready.turn is None else (fresh(thread.channel), ready.turn)
+        if ready.held_until:
+            yield put_off(thread.subscriber), ready.due
     if waiting := thread.overtaken:
         yield overtaken(thread.channel), min(one.at for one in waiting)
     if held := thread.claimed:
         yield claimed(thread.channel), min(one.at for one in held)
+
+
+def noticed(_: str, notice: Notice) -> Iterator[tuple[str, int]]:
+    """Yield where a notice stands."""
+    if notice.kind in (Kind.INCIDENT, Kind.MAINTENANCE):
+        yield LATELY, -notice.published_at
 
 
 def step(state: Tables, event: AnyEvent, out: Output) -> None:
@@ -148,7 +166,10 @@ LEDGER = Processor(
             "NotificationsRedriven",
         }
     ),
-    tables=(TableSpec(THREADS, Thread, lazy=True, ranked=ranked), TableSpec(NOTICES, Notice, lazy=True)),
+    tables=(
+        TableSpec(THREADS, Thread, lazy=True, ranked=ranked),
+        TableSpec(NOTICES, Notice, lazy=True, ranked=noticed),
+    ),
     step=step,
     prefetch=prefetch,
     repeatable=True,

@@ -118,6 +118,19 @@ class DeliveryQueue(Protocol):
     def oldest_unsent(self, channel: str) -> Micros | None:
         """Return since when what is next in line waits, of what was never tried and of what is tried again: the older."""
 
+    def held(self, page: str, subscriber: str, now: Micros, limit: int) -> list[Entry]:
+        """Return up to ``limit`` that wait for one endpoint since they were put off, or are due again after that.
+
+        Of a subject it is the newest, and only while none of it is in somebody's hands. What waits to be tried again for
+        another reason is not among them before it is due.
+        """
+
+    def lately(self, page: str, since: Micros, limit: int) -> list[str]:
+        """Return up to ``limit`` incidents and maintenances of which something was published since then, newest first."""
+
+    def threads(self, page: str, subscriber: str, subjects: Sequence[str]) -> list[Entry]:
+        """Return all that one endpoint was ever to be told of some subjects."""
+
     def notice(self, entry: Entry) -> Notice:
         """Return what an entry's update has to tell; raises LookupError for one that was never published."""
 

@@ -13,10 +13,13 @@ from schemas.events import Micros
 
 QUICK: Micros = 100_000
 """Microseconds within which a quick provider answers."""
+LINGERS: Micros = 250_000
+"""Microseconds after which a message to one of many hosts lingers. More than ``QUICK``: a claim's worth of messages to as
+many hosts takes a busy sender that long by itself, and no host is to blame for it."""
 CAUTION = 8
 """A slow provider, or a host that is slow or unknown, is given that part of what a quick one is given."""
 PATIENCE = 4
-"""How many times a claim may be under way for longer than ``QUICK``, where each host is a provider of its own."""
+"""How many times a claim may linger, where each host is a provider of its own."""
 
 
 def most_in_hand(claim: int) -> int:
@@ -102,11 +105,11 @@ class OneProvider:
 
 
 class ManyHosts:
-    """Implements ``Slots`` where each host is a provider of its own: ``claim`` of those under way for less than ``QUICK``."""
+    """Implements ``Slots`` where each host is a provider of its own: ``claim`` of those under way that do not linger."""
 
     def __init__(self, claim: int) -> None:
         self._claim = claim
-        self._under_way = Lingering(QUICK)
+        self._under_way = Lingering(LINGERS)
 
     def free(self, now: Micros, in_hand: int) -> int:
         lingering = self._under_way.count(now)

@@ -52,6 +52,13 @@ where l.page = ? and l.state = '{state}' and l.seq > ? order by l.seq limit ?"""
 }
 _THREAD = f"select {_COLUMNS} from ledger l where l.subject = ? and l.subscriber = ? and l.page = ? order by l.seq"
 
+_HELD_BACK = f"""select {_COLUMNS} from ledger l indexed by ledger_held where l.subscriber = ? and l.held_until > 0
+and l.due is not null and l.due < {OVERTAKEN} and l.page = ? and l.state = 'planned' and (l.due <= ? or l.due = l.held_until)
+and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit ?"""
+_LATELY = """select subject from notices where page = ? and at >= ? and kind in ('incident', 'maintenance')
+group by subject order by max(at) desc, subject limit ?"""
+_THREADS = f"""select {_COLUMNS} from ledger l where l.subject in (select value from json_each(?)) and l.subscriber = ?
+and l.page = ? order by l.seq"""
 _TAKEN = msgspec.json.encode(sorted(TAKEN)).decode()
 _LEFT = msgspec.json.encode(sorted(LEFT)).decode()
 
@@ -105,6 +112,15 @@ class StoredQueue:
 
     def oldest_unsent(self, channel: str) -> Micros | None:
         return self._first("l.at", channel)
+
+    def held(self, page: str, subscriber: str, now: Micros, limit: int) -> list[Entry]:
+        return self._entries(_HELD_BACK, (subscriber, page, now, limit))
+
+    def lately(self, page: str, since: Micros, limit: int) -> list[str]:
+        return [row[0] for row in self._rows.query(_LATELY, (page, since, limit))]
+
+    def threads(self, page: str, subscriber: str, subjects: Sequence[str]) -> list[Entry]:
+        return self._entries(_THREADS, (msgspec.json.encode(subjects).decode(), subscriber, page))
 
     def notice(self, entry: Entry) -> Notice:
         return self.published(entry.page, entry.subject, entry.update)

@@ -46,3 +46,6 @@ class SwitchedOff:
     ) -> list[Conclusion]:
         ended = Conclusion(NotificationState.SUPPRESSED, REASON)
         return [after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended for entry in entries]
+
+    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
+        return []

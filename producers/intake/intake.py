@@ -61,6 +61,13 @@ class Intake:
         self._count(source.kind, receipt)
         return receipt
 
+    async def keep(self, source: SourceToken, request: RawRequest, parsed: Parsed) -> Receipt:
+        """Take what was read already, for which nobody is answered; raises whatever goes wrong, and then nothing was taken."""
+        origin = Origin(source.page, source.source, sha256(request.body).hexdigest(), request.received_at)
+        receipt = await self._store(origin, request, parsed)
+        self._count(source.kind, receipt)
+        return receipt
+
     async def _keep(self, origin: Origin, kind: str, request: RawRequest, error: Exception) -> Receipt:
         try:
             return await self._store(origin, request, _internal(kind, request, error))
@@ -71,7 +78,7 @@ class Intake:
 
     async def _store(self, origin: Origin, request: RawRequest, parsed: Parsed) -> Receipt:
         deps = self._deps
-        letters = await dead_letters(deps.vault, origin, request.content_type, parsed.problems)
+        letters = await dead_letters(deps.vault, origin, request, parsed.problems)
         # From here to the flight's entry nothing waits: what is read stays true until others can see it.
         keys = keys_of(origin.source, parsed.alerts)
         known = deps.instances.get_many(origin.page, list(dict.fromkeys(keys))) if keys else {}

@@ -73,6 +73,11 @@ class WaysIn:
         self._deps = deps
         self._intake = Intake(deps)
 
+    @property
+    def intake(self) -> Intake:
+        """The intake behind them."""
+        return self._intake
+
     async def ingest(self, request: Request, page: str, source: str) -> Response:
         """Take what the monitor posts. Repeats of what is known are counted as ignored."""
         found, kind = self._source(page, source)
@@ -94,7 +99,7 @@ class WaysIn:
         parse = kind.endpoints.get(endpoint)
         if parse is None:
             raise not_found("endpoint")
-        return await self._take(request, found, parse, _ANSWERS.get(endpoint, answers.counts))
+        return await self._take(request, found, parse, _ANSWERS.get(endpoint, answers.counts), endpoint)
 
     async def enqueue(self, request: Request) -> Response:
         """Take an event whose ``routing_key`` is the token of a source of kind ``pagerduty_events``."""
@@ -120,7 +125,12 @@ class WaysIn:
         return found, kind
 
     async def _take(
-        self, request: Request, source: SourceToken, parse: Parse, answer: Callable[[Receipt], Response]
+        self,
+        request: Request,
+        source: SourceToken,
+        parse: Parse,
+        answer: Callable[[Receipt], Response],
+        endpoint: str = "",
     ) -> Response:
         try:
             body = await read_body(request, MAX_BODY)
@@ -129,7 +139,7 @@ class WaysIn:
         if is_gzip(request):
             plain = inflate(body, MAX_BODY)
             parse, body = (_no_gzip, body) if plain is None else (parse, plain)
-        return answer(await self._stored(source, self._raw(request, body), parse))
+        return answer(await self._stored(source, self._raw(request, body, endpoint), parse))
 
     async def _stored(self, source: SourceToken, raw: RawRequest, parse: Parse) -> Receipt:
         try:
@@ -137,9 +147,9 @@ class WaysIn:
         except LogUnavailableError:
             raise overloaded("Nothing was taken. Please send it again.") from None
 
-    def _raw(self, request: Request, body: bytes) -> RawRequest:
+    def _raw(self, request: Request, body: bytes, endpoint: str = "") -> RawRequest:
         headers = request.headers
-        return RawRequest(body, dict(headers), headers.get("content-type", ""), self._deps.clock())
+        return RawRequest(body, dict(headers), headers.get("content-type", ""), self._deps.clock(), endpoint)
 
 
 class _Enqueue:

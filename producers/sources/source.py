@@ -14,12 +14,16 @@ from schemas.vocabulary import AlertStatus, Severity
 
 
 class RawRequest(msgspec.Struct, frozen=True, gc=False):
-    """One POST of a monitor as it arrived. Header names are lower-cased; ``received_at`` is our clock."""
+    """One POST of a monitor as it arrived. Header names are lower-cased; ``received_at`` is our clock.
+
+    ``endpoint`` is the path below the source's own, empty for that itself.
+    """
 
     body: bytes
     headers: Mapping[str, str]
     content_type: str
     received_at: Micros
+    endpoint: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):

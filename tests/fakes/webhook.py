@@ -87,13 +87,7 @@ class FakeWebhookReceiver:
     """
 
     def __init__(
-        self,
-        port: int = 0,
-        *,
-        host: str = "127.0.0.1",
-        secret: str = "",
-        echo: str = "json",
-        tls: ssl.SSLContext | None = None,
+        self, port: int = 0, *, secret: str = "", echo: str = "json", tls: ssl.SSLContext | None = None
     ) -> None:
         self.port = port
         self.secret = secret
@@ -102,7 +96,6 @@ class FakeWebhookReceiver:
         self.violations: list[str] = []
         self.connections = 0
         self._tls = tls
-        self._host = host
         self._script: deque[Action] = deque()
         self._always: Action = Reply(204)
         self._lock = threading.Lock()
@@ -134,7 +127,7 @@ class FakeWebhookReceiver:
 
     def __enter__(self) -> Self:
         self._thread = LoopThread("fake-webhook")
-        self._server = self._thread.call(asyncio.start_server(self._serve, self._host, self.port, ssl=self._tls))
+        self._server = self._thread.call(asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import delivery, draft, incident, keys, log, maintenance, people, serving, subscriber, worker
+from tocsin.cli import (
+    deadletter,
+    delivery,
+    draft,
+    incident,
+    keys,
+    log,
+    maintenance,
+    people,
+    serving,
+    subscriber,
+    worker,
+)
 from tocsin.cli.demo import demo
 from tocsin.cli.doctor import doctor
 from tocsin.cli.failures import Group
@@ -33,6 +45,7 @@ app.add_typer(incident.app, name="incident", rich_help_panel=_HAND)
 app.add_typer(maintenance.app, name="maintenance", rich_help_panel=_HAND)
 app.add_typer(draft.app, name="draft", rich_help_panel=_HAND)
 app.add_typer(delivery.app, name="delivery", rich_help_panel=_HAND)
+app.add_typer(deadletter.app, name="deadletter", rich_help_panel=_HAND)
 subscriber.app.command("export")(people.export_command)
 subscriber.app.command("import")(people.import_command)
 app.add_typer(subscriber.app, name="subscriber", rich_help_panel=_HAND)

@@ -9,7 +9,7 @@ from schemas.vocabulary import Impact, Kind
 from tocsin.cli.arguments import read_cells
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
-from tocsin.cli.pace import HoldOption, QuietOption, pace, pace_body
+from tocsin.cli.pace import DigestOption, GapOption, HoldOption, QuietOption, pace, pace_body
 from tocsin.cli.why import why
 from tocsin.people.pace import words_of
 
@@ -40,8 +40,10 @@ def add(  # noqa: PLR0913 -- each is an option of the command
     ] = None,
     min_impact: Annotated[Impact | None, typer.Option("--min-impact", help="The least that matters.")] = None,
     kind: Annotated[list[Topic] | None, typer.Option("--kind", help="What to hear of; absent: both.")] = None,
-    quiet_hours: QuietOption = None,
     *,
+    quiet_hours: QuietOption = None,
+    digest: DigestOption = None,
+    minimum_gap: GapOption = None,
     hold_critical: HoldOption = False,
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="Active at once, without a mail that asks; needs an operator's token.")
@@ -62,7 +64,7 @@ def add(  # noqa: PLR0913 -- each is an option of the command
         "min_impact": min_impact.value if min_impact else None,
         "kinds": [one.value for one in kind] if kind else None,
         "confirmed": confirmed or None,
-        **pace_body(quiet_hours, hold_critical=hold_critical),
+        **pace_body(quiet_hours, digest, minimum_gap, hold_critical=hold_critical),
     })  # fmt: skip
     desk.answer(answer.document, _show_added)
 

@@ -26,6 +26,7 @@ from tocsin.config.values import (
     RegistryUrl,
     Replicas,
     Servers,
+    Several,
     SourceKind,
     Text,
     Timezone,
@@ -208,12 +209,24 @@ class ChannelLimits(Settings):
     )
 
 
+class StormGuard(Settings):
+    """When many incidents at once become one message."""
+
+    incidents: Several = Field(description="Of how many incidents an endpoint is told before they are combined.")
+    within: Duration = Field(
+        description="Within how long. From then on an endpoint gets one message in each part of it, of which there are as many."
+    )
+
+
 class Delivery(Settings):
     """What is sent when."""
 
     combined_note: bool = Field(
         default=True,
         description="Whether those whom the opening of an incident never reached get one note when it is over, or nothing.",
+    )
+    storm: StormGuard | None = Field(
+        default=None, description="When many incidents at once become one message; absent: each is told by itself."
     )
     limits: dict[ChannelName, ChannelLimits] = Field(default={}, description="How often channels may send, by channel.")
 

@@ -190,6 +190,9 @@ Namespace: TypeAlias = Annotated[
 Replicas: TypeAlias = Annotated[
     int, Expect("a whole number from 1 to 9"), BeforeValidator(_refuse_boolean), Field(ge=1, le=9)
 ]
+Several: TypeAlias = Annotated[
+    int, Expect("a whole number from 2 to 1000"), BeforeValidator(_refuse_boolean), Field(ge=2, le=1_000)
+]
 SourceKind: TypeAlias = Annotated[
     str, Expect(f"one of {', '.join(KIND_OF_NAME)}", lambda: KIND_OF_NAME), AfterValidator(_check_kind)
 ]

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from consumers.delivery.channel import Channel
-from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.dispatch import Dispatch
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
@@ -26,7 +26,7 @@ from streams.runtime.redis_leases import RedisLeases
 from streams.runtime.redis_limits import redis_limits
 from streams.runtime.state_store import StoreUnavailableError
 from tocsin.config import Config
-from tocsin.delivering import DRAIN_SECONDS, keep_running, limiter_of, make_channels
+from tocsin.delivering import DRAIN_SECONDS, keep_running, limiter_of, make_channels, policy_of
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.probes import probes
 from tocsin.fleet.pulse import Pulse, sample_backlog, sample_publisher
@@ -43,7 +43,7 @@ class DeliveryWorker:
         self._metrics = Metrics()
         self._publisher = KafkaPublisher(ground.log)
         self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
-        self._channel = make_channels(config).get(channel) or SwitchedOffChannel(channel)
+        self._channel = make_channels(config, self._metrics).get(channel) or SwitchedOffChannel(channel)
         self._sender = self._make_sender(config, environment)
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,7 +90,7 @@ class DeliveryWorker:
         ground = self._ground
         channel: Channel = self._channel
         links = Links(config.page.url, ground.vault.signing_key, ground.clock)
-        policy = Policy(combined_note=config.delivery.combined_note)
+        policy = policy_of(config)
         subscribers = FleetSubscribers(ground.store, ground.log)
         dispatch: Attempts = (
             SwitchedOff()

@@ -26,8 +26,10 @@ from consumers.web.render.page import Pages
 from consumers.web.requests import RequestCounter
 from consumers.web.router import web_router
 from consumers.web.unrouted import FleetUnrouted
+from producers.commands.letters import letters_router
 from producers.commands.router import commands_router
 from producers.intake.direct import DirectIntake
+from producers.intake.expiry import purge_for_ever
 from producers.intake.router import WaysIn, intake_router
 from producers.receipts.router import receipts_router
 from schemas.topics import NOTIFICATIONS
@@ -39,7 +41,7 @@ from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.delivering import make_channels
-from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, offers_of, sources_of, web_of
 from tocsin.fleet.applying import Applying
 from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
@@ -80,8 +82,8 @@ class FaceWorker:
         self._face = face
         self._page = config.page.id
         self._config = config
-        self._channels = make_channels(config)
         self._metrics = Metrics()
+        self._channels = make_channels(config, self._metrics)
         self._access = access_of(config)
         self._links = Links(config.page.url, ground.vault.signing_key, ground.clock)
         self._board, self._status = followed_board(ground)
@@ -91,6 +93,7 @@ class FaceWorker:
         self._pages = self._web.pages if self._web else Pages(Assets.load().url)
         self._way_in = WayIn(ground, self._metrics) if face.takes else None
         self._watch: asyncio.Task[None] | None = None
+        self._purging: asyncio.Task[None] | None = None
         self._end: Callable[[], None] = nothing
         sample_backlog(self._metrics, self._behind, ground.clock)
 
@@ -124,14 +127,16 @@ class FaceWorker:
     async def start(self) -> None:
         """Begin to watch over the followers."""
         self._watch = asyncio.create_task(self._watched())
+        if self._way_in is not None:
+            self._purging = asyncio.create_task(purge_for_ever(self._ground.vault, self._ground.clock))
         gc.collect()
         gc.set_threshold(*_COLLECTOR)
         gc.freeze()  # what is loaded stays: the collector need not look at it again and again
 
     async def stop(self) -> None:
         """Finish what was taken."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in filter(None, (self._watch, self._purging)):
+            task.cancel()
         if self._way_in is not None:
             await asyncio.to_thread(self._way_in.close)
         if self._web is not None:
@@ -154,12 +159,12 @@ class FaceWorker:
     def _routers(self, applying: Applying, ways: WaysIn | None) -> list[APIRouter]:
         found: list[APIRouter] = []
         if self._way_in is not None and ways is not None:
+            commands = self._way_in.commands(self._board, self._access, self._links, doors_of(self._channels))
             found += [
                 intake_router(ways),
                 receipts_router(self._way_in.receipts(listening_of(self._config))),
-                commands_router(
-                    self._way_in.commands(self._board, self._access, self._links, doors_of(self._channels))
-                ),
+                commands_router(commands),
+                letters_router(commands, self._way_in.letters(ways.intake, sources_of(self._config))),
                 catalogue_router(applying, self._access, self._page),
             ]
         if self._web is not None:
@@ -181,7 +186,8 @@ class FaceWorker:
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
         )
         addresses = Addresses(ground.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics)
+        offers = offers_of(self._channels)
+        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics, offers)
 
     def _behind(self) -> Mapping[str, Behind]:
         return {f"followed_{followed.processor.name}": followed.behind() for followed in self._followed}

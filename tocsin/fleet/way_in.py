@@ -10,6 +10,8 @@ from consumers.projection.board import StatusBoard
 from producers.commands.deps import CommandDeps, Door, Standing
 from producers.commands.limits import SignUpLimits
 from producers.intake.deps import IntakeDeps
+from producers.intake.intake import Intake
+from producers.intake.letters import LetterDeps, Letters
 from producers.receipts.deps import Listening, ReceiptDeps
 from schemas.events import AnyEvent
 from schemas.topics import NOTIFICATIONS
@@ -25,6 +27,7 @@ from streams.runtime.redis_memory import RedisMemory
 from streams.runtime.remembering import RememberingPublisher
 from streams.runtime.secrets import SourceTokens
 from streams.runtime.state_store import StoreUnavailableError
+from tocsin.faces import known_by
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.pulse import sample_publisher
 
@@ -75,7 +78,15 @@ class WayIn:
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,
+            known=lambda page, subscriber: _translated(
+                lambda: known_by(self._subscribers.subscriber)(page, subscriber)
+            ),
         )
+
+    def letters(self, intake: Intake, sources: SourceTokens) -> Letters:
+        """Return the dead letters."""
+        ground = self._ground
+        return Letters(LetterDeps(ground.log, self._publisher, ground.vault, sources, ground.clock, intake))
 
     def close(self) -> None:
         """Wait for appends that are under way."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tocsin.people.pace import quiet_of, quiet_text, through_of
+from tocsin.people.pace import digest_of, digest_text, gap_text, quiet_of, quiet_text, through_of
 from tocsin.people.person import FileError, LeftOut, Line, Mistake, Person, Reading
 from tocsin.people.places import Places, cell_of
 
 COLUMNS = (
-    "channel", "address", "secret", "state", "cells", "min_impact", "kinds", "quiet_hours", "critical_gets_through",
+    "channel", "address", "secret", "state", "cells", "min_impact", "kinds", "quiet_hours", "digest", "minimum_gap",
+    "critical_gets_through",
     "id", "created_at",
 )  # fmt: skip
 _NEEDED = ("channel", "address")
@@ -30,6 +31,8 @@ def row_of(subscriber: Mapping[str, Any]) -> list[str]:
         wanted["min_impact"],
         " ".join(wanted["kinds"]),
         quiet_text(pace.get("quiet_hours")),
+        digest_text(pace.get("digest")),
+        gap_text(pace.get("minimum_gap")),
         "no" if pace.get("critical_gets_through") is False else "",
         subscriber["id"],
         subscriber["created_at"],
@@ -84,7 +87,12 @@ class _ColumnError(ValueError):
         self.column = column
 
 
-_PACE: Mapping[str, Callable[[str], Any]] = {"quiet_hours": quiet_of, "critical_gets_through": through_of}
+_PACE: Mapping[str, Callable[[str], Any]] = {
+    "quiet_hours": quiet_of,
+    "digest": digest_of,
+    "minimum_gap": str,
+    "critical_gets_through": through_of,
+}
 
 
 def _pace(given: Mapping[str, str | None]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class DiscordChannel(HookChannel):
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        combines=True,
         limits=Limits(account="50/s", destination="5/2s, 30/m"),
     )
 

@@ -58,6 +58,7 @@ class TeamsChannel(HookChannel):
         idempotent=False,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        combines=True,
         limits=Limits(destination="4/s"),
     )
 

@@ -126,6 +126,7 @@ class WebPushChannel:
         idempotent=True,
         confirm_by=ConfirmBy.LINK,
         claim=CONNECTIONS,
+        combines=True,
     )
 
     def __init__(

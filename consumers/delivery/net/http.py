@@ -85,9 +85,10 @@ class _Socket(socket.socket):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives out no connection that the server has closed meanwhile, though the event loop may not have heard of it yet.
+    """Keeps no connection that was asked to be closed, and gives out none that the server has closed meanwhile.
 
-    Whoever wrote to it would be in doubt of what certainly did not arrive.
+    The event loop may not have heard of that yet, and whoever wrote to it would be in doubt of what certainly did not
+    arrive. And not every server closes what it is asked to close.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -102,10 +103,10 @@ class _Connector(aiohttp.TCPConnector):
             assert connection.protocol is not None
             assert connection.transport is not None
             # A new one may have the server's TLS tickets to read; one that was used has nothing to say but its end.
-            if connection.protocol not in self._used:
+            if connection.protocol not in self._used or not _is_readable(connection.transport):
                 self._used.add(connection.protocol)
-                return connection
-            if not _is_readable(connection.transport.get_extra_info("socket").fileno()):
+                if req.headers.get("connection") == "close":
+                    connection.protocol.force_close()
                 return connection
             connection.close()
 
@@ -191,9 +192,9 @@ def target(url: httpx.URL) -> URL:
     return URL.build(scheme=url.scheme, authority=authority, path=path, query_string=query, encoded=True)
 
 
-def _is_readable(descriptor: int) -> bool:
+def _is_readable(transport: asyncio.Transport) -> bool:
     poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 

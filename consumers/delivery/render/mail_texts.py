@@ -26,6 +26,7 @@ _TEMPLATES = Path(__file__).parents[1] / "channels" / "templates" / "email"
 _TEMPLATE_OF_KIND = {
     Kind.INCIDENT: "notice",
     Kind.MAINTENANCE: "notice",
+    Kind.SUMMARY: "notice",
     Kind.REMINDER: "reminder",
     Kind.CONFIRMATION: "confirmation",
 }

@@ -98,7 +98,7 @@ def _headline(message: Message, page: str, title: str, status: str, due: str) ->
             return f"[{page}] " + ("Please confirm your subscription" if message.confirm_url else "Your subscription")
         case Kind.REMINDER:
             return f"[{page}] Update promised by {due}: {title}" if due else f"[{page}] Update due: {title}"
-        case Kind.INCIDENT | Kind.MAINTENANCE:
+        case Kind.INCIDENT | Kind.MAINTENANCE | Kind.SUMMARY:
             return f"[{page}] {status}: {title}"
 
 
@@ -119,7 +119,7 @@ def subject_url(notice: Notice) -> str:
             return f"{page}/incidents/{notice.subject_id}"
         case Kind.MAINTENANCE:
             return f"{page}/maintenances/{notice.subject_id}"
-        case Kind.CONFIRMATION:
+        case Kind.CONFIRMATION | Kind.SUMMARY:
             return page
 
 

@@ -9,7 +9,7 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask
 from consumers.web.api.shape import Shape, when
 from schemas.events import Cell, Filter, Pace, QuietHours
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import DigestEvery, Impact, Kind
 from streams.runtime.access import Role
 
 
@@ -36,10 +36,21 @@ class QuietShape(Shape):
     zone: str
 
 
+class DigestShape(Shape):
+    """When a subscriber gets one message that sums up what happened; ``at`` is null where it is each hour."""
+
+    every: DigestEvery
+    at: str | None
+    zone: str
+
+
 class PaceShape(Shape):
     """When a subscriber is told, and how often at the most."""
 
     quiet_hours: QuietShape | None
+    digest: DigestShape | None
+    minimum_gap: int | None
+    """Seconds."""
     critical_gets_through: bool
 
 
@@ -101,7 +112,14 @@ def pace_shape(pace: Pace | None) -> PaceShape | None:
     """Return a pace for a shape; null for who is told at once."""
     if pace is None:
         return None
-    return PaceShape(quiet_hours=_quiet_shape(pace.quiet_hours), critical_gets_through=pace.critical_gets_through)
+    digest = pace.digest
+    at = None if digest is None or digest.every is DigestEvery.HOUR else _clock(digest.at)
+    return PaceShape(
+        quiet_hours=_quiet_shape(pace.quiet_hours),
+        digest=None if digest is None else DigestShape(every=digest.every, at=at, zone=digest.zone),
+        minimum_gap=pace.minimum_gap or None,
+        critical_gets_through=pace.critical_gets_through,
+    )
 
 
 def _quiet_shape(quiet: QuietHours | None) -> QuietShape | None:

@@ -136,6 +136,46 @@ class BatchDone(Answer):
     results: list[BatchResult]
 
 
+class LetterShape(Answer):
+    """A dead letter without its bytes."""
+
+    id: str
+    source: str
+    reason: str
+    content_type: str
+    size: int
+    """Bytes."""
+    received_at: str
+    expires_at: str
+    """From when on nobody can read its bytes."""
+    redriven_at: str | None
+    redriven_by: str | None
+
+
+class LetterList(Answer):
+    """Dead letters, the newest first; ``next`` goes into ``after``, null at the end."""
+
+    deadletters: list[LetterShape]
+    next: str | None
+
+
+class LetterBody(Answer):
+    """The original bytes: as text where they are UTF-8, else in base64."""
+
+    id: str
+    encoding: Literal["utf-8", "base64"]
+    body: str
+
+
+class LetterRedriven(Answer):
+    """What the source made of a dead letter this time: alerts that are new on the log, and what says nothing new."""
+
+    id: str
+    accepted: int
+    ignored: int
+    events: list[str]
+
+
 class Left(Answer):
     """A notification that is left as it is, and why."""
 

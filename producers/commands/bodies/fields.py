@@ -50,7 +50,8 @@ def _micros_of_time(value: object) -> Micros:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _micros_of_duration(value: object) -> Micros:
+def micros_of_duration(value: object) -> Micros:
+    """Return seconds, or a duration as ``1h30m``, as microseconds; raises ValueError for what no promise may be."""
     seconds = _seconds(value)
     if not (seconds >= 1 and seconds <= _LONGEST_PROMISE):
         raise ValueError("must be between one second and 30 days")
@@ -90,7 +91,7 @@ Moment = Annotated[int, BeforeValidator(_micros_of_time), WithJsonSchema({"type"
 """An ISO 8601 time with an offset, as microseconds since 1970."""
 Promise = Annotated[
     int,
-    BeforeValidator(_micros_of_duration),
+    BeforeValidator(micros_of_duration),
     WithJsonSchema(
         {
             "anyOf": [

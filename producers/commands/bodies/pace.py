@@ -7,10 +7,12 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 
-from producers.commands.bodies.fields import Body
-from schemas.events import Pace, QuietHours
+from producers.commands.bodies.fields import Body, micros_of_duration
+from schemas.events import Digest, Pace, QuietHours
+from schemas.vocabulary import DigestEvery
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_LEAST_GAP, _MOST_GAP = 60_000_000, 86_400_000_000
 _LIKE_A_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}", re.ASCII)
 
 
@@ -35,6 +37,13 @@ def _minutes(value: object) -> int:
     return int(found[1]) * 60 + int(found[2])
 
 
+def _seconds(value: object) -> int:
+    micros = micros_of_duration(value)
+    if not _LEAST_GAP <= micros <= _MOST_GAP:
+        raise ValueError("must be between one minute and a day, as 30m")
+    return micros // 1_000_000
+
+
 Zone = Annotated[str, AfterValidator(_a_zone)]
 TimeOfDay = Annotated[
     int,
@@ -42,6 +51,41 @@ TimeOfDay = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["22:00"]}),
 ]
 """A time as ``22:00``, as minutes after midnight."""
+
+
+Gap = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 60, "maximum": 86_400},
+                {"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"},
+            ],
+            "examples": ["30m", 1800],
+        }
+    ),
+]
+"""Seconds, or a duration like ``30m``, as seconds."""
+
+
+class DigestWish(Body):
+    """One message that sums up what happened, instead of one for each update: on the hour, or each day at ``at``."""
+
+    every: DigestEvery
+    at: TimeOfDay | None = None
+    """When, each day."""
+    zone: Zone | None = None
+    """An IANA time zone, as ``Europe/Berlin``, by whose clocks; absent for ``hour``: UTC."""
+
+    @model_validator(mode="after")
+    def _each_day_at(self) -> Self:
+        each_day = self.every is DigestEvery.DAY
+        if each_day and (self.at is None or self.zone is None):
+            raise ValueError("must say at and zone, where it is each day")
+        if not each_day and self.at is not None:
+            raise ValueError("must not say at, where it is each hour")
+        return self
 
 
 class QuietTime(Body):
@@ -64,34 +108,48 @@ class PaceWish(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}}],
+            "examples": [
+                {"quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "minimum_gap": "30m"},
+                {"digest": {"every": "day", "at": "08:00", "zone": "Europe/Berlin"}},
+            ],
         }
     )
 
     quiet_hours: QuietTime | None = None
     """What comes within these hours waits for their end; absent: none."""
+    digest: DigestWish | None = None
+    """One message each hour or each day; absent: one for each update."""
+    minimum_gap: Gap | None = None
+    """How long after a message the next one may come; what comes meanwhile is combined into it. Absent: at once."""
     critical_gets_through: StrictBool | None = None
     """Whether what is critical is told at once all the same; absent: it is."""
 
 
-def pace_of(wish: PaceWish | Any) -> Pace:
-    """Return the pace that a body with these fields chooses."""
-    quiet: QuietTime | None = wish.quiet_hours
+def pace_of(wish: PaceWish) -> Pace:
+    """Return the pace that a body chooses."""
+    quiet, digest = wish.quiet_hours, wish.digest
     return Pace(
         quiet_hours=None if quiet is None else QuietHours(quiet.from_, quiet.to, quiet.zone),
+        digest=None if digest is None else Digest(digest.every, digest.at or 0, digest.zone or "UTC"),
+        minimum_gap=wish.minimum_gap or 0,
         critical_gets_through=wish.critical_gets_through is not False,
     )
 
 
 def shown(pace: Pace) -> dict[str, Any]:
     """Return a pace as an answer shows it: what ``PaceWish`` takes."""
-    quiet = pace.quiet_hours
+    quiet, digest = pace.quiet_hours, pace.digest
     return {
-        "quiet_hours": None
-        if quiet is None
-        else {"from": _clock(quiet.start), "to": _clock(quiet.end), "zone": quiet.zone},
+        "quiet_hours": quiet and {"from": _clock(quiet.start), "to": _clock(quiet.end), "zone": quiet.zone},
+        "digest": digest and _digest(digest),
+        "minimum_gap": pace.minimum_gap or None,
         "critical_gets_through": pace.critical_gets_through,
     }
+
+
+def _digest(digest: Digest) -> dict[str, Any]:
+    at = {"at": _clock(digest.at)} if digest.every is DigestEvery.DAY else {}
+    return {"every": digest.every, **at, "zone": digest.zone}
 
 
 def _clock(minutes: int) -> str:

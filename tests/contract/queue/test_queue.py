@@ -327,6 +327,50 @@ def test_what_failed_is_listed_page_by_page_each_once(town: Town, limit: int) ->
         town.queue.in_state(PAGE, State.FAILED, "x", 1)
 
 
+def test_what_was_put_off_is_found_by_its_endpoint(town: Town) -> None:
+    for number, (page, person) in enumerate(
+        [(PAGE, ANN), (PAGE, ANN), (PAGE, ANN), (PAGE, BEN), ("elsewhere", ANN)], 1
+    ):
+        town.plan(f"u{number}", person, subject=f"s{number}", page=page)
+    off = [told("u1", ANN, "s1"), told("u2", ANN, "s2"), told("u4", BEN, "s4")]
+    for one, until in zip(off, (5_000, 6_000, 5_000), strict=True):
+        town.claim(one)
+        town.end(one, State.PLANNED, retry_at=until, attempted=False)
+    assert ids(town.queue.held(PAGE, ANN, town.now, 10)) == off[:2], "u3 was never put off"
+    assert ids(town.queue.held(PAGE, ANN, town.now, 1)) == off[:1]
+    assert town.queue.held("elsewhere", ANN, town.now, 10) == []
+    town.claim(off[0])
+    assert ids(town.queue.held(PAGE, ANN, town.now, 10)) == off[1:2], "it is in somebody's hands"
+    town.end(off[0], State.PLANNED, retry_at=9_000)
+    assert ids(town.queue.held(PAGE, ANN, 8_999, 10)) == off[1:2], "its provider said when"
+    assert set(ids(town.queue.held(PAGE, ANN, 9_000, 10))) == set(off[:2])
+    town.plan("u6", ANN, subject="s2")
+    assert ids(town.queue.held(PAGE, ANN, 9_000, 10)) == off[:1], "a newer update takes its place"
+    town.claim(off[0])
+    town.end(off[0], State.SENT)
+    assert town.queue.held(PAGE, ANN, 9_000, 10) == []
+
+
+def test_what_was_published_lately_comes_newest_first(town: Town) -> None:
+    for number, (subject, page) in enumerate([("a", PAGE), ("b", PAGE), ("a", PAGE), ("c", "elsewhere"), ("d", PAGE)]):
+        town.plan(f"u{number}", ANN, subject=subject, page=page)
+        town.now += 100
+    assert town.queue.lately(PAGE, 0, 10) == ["d", "a", "b"]
+    assert town.queue.lately(PAGE, 0, 2) == ["d", "a"]
+    assert town.queue.lately(PAGE, town.now - 150, 10) == ["d"]
+    assert town.queue.lately(PAGE, town.now, 10) == []
+    assert town.queue.lately("nowhere", 0, 10) == []
+
+
+def test_what_one_endpoint_was_to_be_told_of_some_subjects(town: Town) -> None:
+    for update, subject in (("u1", "a"), ("u2", "b"), ("u3", "a"), ("u4", "c")):
+        town.plan(update, ANN, BEN, subject=subject)
+    found = town.queue.threads(PAGE, ANN, ["a", "b", "nothing", "a"])
+    assert sorted(ids(found)) == sorted([told("u1", ANN, "a"), told("u3", ANN, "a"), told("u2", ANN, "b")])
+    assert (town.queue.threads(PAGE, EVE, ["a"]), town.queue.threads(PAGE, ANN, [])) == ([], [])
+    assert town.queue.threads("elsewhere", ANN, ["a"]) == []
+
+
 def test_a_notice_is_found_by_its_entry(town: Town) -> None:
     town.plan("u1", ANN)
     [entry] = town.queue.next(MAIL, town.now, 10)

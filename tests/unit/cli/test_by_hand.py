@@ -188,6 +188,12 @@ def test_a_pace_is_put_in_the_place_of_another(run: Run, api: FakeApi) -> None:
     quiet = {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}
     for chosen, body, said in (
         (["--quiet-hours", "22:00-07:00 Europe/Berlin"], {"quiet_hours": quiet}, "not 22:00-07:00 Europe/Berlin"),
+        (["--digest", "hour UTC"], {"digest": {"every": "hour", "zone": "UTC"}}, "by a digest, hour UTC"),
+        (
+            ["--digest", "08:00 Europe/Berlin"],
+            {"digest": {"every": "day", "at": "08:00", "zone": "Europe/Berlin"}},
+            "by a digest, 08:00 Europe/Berlin",
+        ),
         ([], {}, "at once"),
     ):
         api.will("PUT", f"{PAGE}/subscribers/s1/pace", {"quiet_hours": None, "critical_gets_through": True} | body)
@@ -197,10 +203,20 @@ def test_a_pace_is_put_in_the_place_of_another(run: Run, api: FakeApi) -> None:
 
 
 def test_hours_that_cannot_be_read_name_the_option(run: Run) -> None:
-    for hours in ("22:00", "22:00-07:00", "22:00- Europe/Berlin"):
-        result = run("subscriber", "pace", "s1", "--quiet-hours", hours)
+    for option, text in (
+        ("--quiet-hours", "22:00"), ("--quiet-hours", "22:00-07:00"), ("--quiet-hours", "22:00- Europe/Berlin"),
+        ("--digest", "08:00"), ("--digest", "daily UTC"),
+    ):  # fmt: skip
+        result = run("subscriber", "pace", "s1", option, text)
         assert result.exit_code == 2
-        assert "--quiet-hours" in result.stderr
+        assert option in result.stderr
+
+
+def test_a_gap_is_said(run: Run, api: FakeApi) -> None:
+    api.will("PUT", f"{PAGE}/subscribers/s1/pace", {"minimum_gap": 1_800, "critical_gets_through": False})
+    result = run("subscriber", "pace", "s1", "--minimum-gap", "30m", "--hold-critical")
+    assert result.stdout == "subscriber s1 is told each 30m at the most, what is critical too\n"
+    assert api.last.body == {"minimum_gap": "30m", "critical_gets_through": False}
 
 
 def test_a_webhooks_secret_is_shown(run: Run, api: FakeApi) -> None:

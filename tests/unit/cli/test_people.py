@@ -23,7 +23,9 @@ ANN: dict[str, Any] = {
         "kinds": ["incident"],
     },
     "pace": {
-        "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "critical_gets_through": False,
+        "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"},
+        "digest": {"every": "day", "at": "08:00", "zone": "Europe/Berlin"}, "minimum_gap": 1800,
+        "critical_gets_through": False,
     },
     "created_at": "2026-11-18T14:20:00Z",
 }  # fmt: skip
@@ -50,12 +52,12 @@ def test_export_writes_every_part_for_its_owner_alone(run: Run, api: FakeApi, fi
     file.write_text("what was there before")
     result = run("subscriber", "export", str(file))
     assert (result.exit_code, result.stdout) == (0, f"exported 3 subscribers to {file}\n"), result.output
-    common, night = "2026-11-18T14:20:00Z", "22:00-07:00 Europe/Berlin,no"
+    common, night = "2026-11-18T14:20:00Z", "22:00-07:00 Europe/Berlin,08:00 Europe/Berlin,30m,no"
     assert file.read_text().splitlines() == [
-        "channel,address,secret,state,cells,min_impact,kinds,quiet_hours,critical_gets_through,id,created_at",
+        "channel,address,secret,state,cells,min_impact,kinds,quiet_hours,digest,minimum_gap,critical_gets_through,id,created_at",
         f"email,ann@shop.example,,active,api:eu login,major,incident,{night},s1,{common}",
         f"sms,'+4930901820,,pending,api:eu login,major,incident,{night},s2,{common}",
-        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,,,s3,{common}",
+        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,,,,,s3,{common}",
     ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
@@ -71,10 +73,10 @@ def test_an_export_that_breaks_off_leaves_what_was_there(run: Run, api: FakeApi,
 
 def test_import_sends_what_the_lines_say(run: Run, api: FakeApi, file: Path) -> None:
     file.write_text(
-        "\ufeffchannel,address,state,cells,min_impact,kinds,quiet_hours,critical_gets_through\n"
-        "email,ann@shop.example,active,api:eu login,major,incident maintenance,22:00-07:00 Europe/Berlin,no\n"
-        "email,ben@shop.example,pending,,,,,\n"
-        "email,cat@shop.example,suppressed,,,,,\n",
+        "\ufeffchannel,address,state,cells,min_impact,kinds,quiet_hours,digest,minimum_gap,critical_gets_through\n"
+        "email,ann@shop.example,active,api:eu login,major,incident maintenance,22:00-07:00 Europe/Berlin,hour,1h30m,no\n"
+        "email,ben@shop.example,pending,,,,,,,\n"
+        "email,cat@shop.example,suppressed,,,,,,,\n",
         "utf-8",
     )
     api.will("POST", BATCH, {"results": [ADDED, ADDED | {"state": "pending"}]})
@@ -86,6 +88,7 @@ def test_import_sends_what_the_lines_say(run: Run, api: FakeApi, file: Path) -> 
                 "channel": "email", "address": "ann@shop.example", "confirmed": True, "min_impact": "major",
                 "cells": [{"component": "api", "region": "eu"}, {"component": "login"}], "kinds": ["incident", "maintenance"],
                 "quiet_hours": {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}, "critical_gets_through": False,
+                "digest": {"every": "hour"}, "minimum_gap": "1h30m",
             },
             {"channel": "email", "address": "ben@shop.example"},
         ],
@@ -113,7 +116,7 @@ def test_each_line_that_fails_is_named_and_no_address_is(run: Run, api: FakeApi,
     result = run("subscriber", "import", str(file))
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "tocsin: line 3: address: is missing", "tocsin: line 4: state: must be active, pending, suppressed or removed",
+        "tocsin: line 3: address: is missing", "tocsin: line 4: state: must be active, paused, pending, suppressed or removed",
         "tocsin: line 5: address: is not an email", "tocsin: line 6: cells: is unknown",
     ]  # fmt: skip
     assert result.stdout.splitlines()[0] == "added 1 of 5 lines; 0 were known, 4 are refused"

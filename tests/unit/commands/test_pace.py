@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from producers.commands.deps import Standing
-from schemas.events import Pace, PaceChosen, QuietHours
+from schemas.events import Digest, Pace, PaceChosen, QuietHours
+from schemas.vocabulary import DigestEvery
 from tests.unit.commands.office import API, BOSS, GUEST, OPS, Office
 from tests.unit.intake.station import PAGE
 
@@ -68,6 +69,58 @@ async def test_a_batch_may_say_when(office: Office, client: httpx.AsyncClient) -
     first, second = answer.json()["results"]
     assert paces(office) == {first["id"]: Pace(QUIET)}
     assert [error["field"] for error in second["errors"]] == ["quiet_hours.zone"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "pace", "shown"),
+    [
+        ({"minimum_gap": "30m"}, Pace(minimum_gap=1_800), {"minimum_gap": 1_800}),
+        ({"minimum_gap": 60}, Pace(minimum_gap=60), {"minimum_gap": 60}),
+        (
+            {"digest": {"every": "day", "at": "08:05", "zone": "Europe/Berlin"}},
+            Pace(digest=Digest(DigestEvery.DAY, 485, "Europe/Berlin")),
+            {"digest": {"every": "day", "at": "08:05", "zone": "Europe/Berlin"}},
+        ),
+        (
+            {"digest": {"every": "hour"}},
+            Pace(digest=Digest(DigestEvery.HOUR, 0, "UTC")),
+            {"digest": {"every": "hour", "zone": "UTC"}},
+        ),
+    ],
+)
+async def test_how_often_is_chosen_and_shown(
+    office: Office, client: httpx.AsyncClient, wish: dict[str, Any], pace: Pace, shown: dict[str, Any]
+) -> None:
+    key = await added(client)
+    said = await client.put(f"{URL}/{key}/pace", json=wish, headers=OPS)
+    assert (
+        said.json() == {"quiet_hours": None, "digest": None, "minimum_gap": None, "critical_gets_through": True} | shown
+    )
+    assert paces(office) == {key: pace}
+    assert (await client.put(f"{URL}/{key}/pace", json=said.json(), headers=OPS)).json() == said.json()
+
+
+@pytest.mark.parametrize(
+    ("wish", "field", "words"),
+    [
+        ({"minimum_gap": "59s"}, "minimum_gap", "must be between one minute and a day"),
+        ({"minimum_gap": "1d1s"}, "minimum_gap", "must be between one minute and a day"),
+        ({"minimum_gap": "often"}, "minimum_gap", "must be seconds as a number, or a duration"),
+        ({"digest": {"every": "week"}}, "digest.every", "should be 'hour' or 'day'"),
+        ({"digest": {"every": "day", "at": "08:00"}}, "digest", "must say at and zone"),
+        ({"digest": {"every": "hour", "at": "08:00"}}, "digest", "must not say at"),
+        ({"digest": {"every": "hour", "zone": "Mars"}}, "digest.zone", "no such time zone 'Mars'"),
+        ({"critical_gets_through": "no"}, "critical_gets_through", ""),
+        ({"often": True}, "often", "is not a known field"),
+    ],
+)
+async def test_how_often_cannot_be_anything(
+    client: httpx.AsyncClient, wish: dict[str, Any], field: str, words: str
+) -> None:
+    answer = await client.put(f"{URL}/{'0' * 32}/pace", json=wish, headers=OPS)
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert (error["field"], error["message"][: len(words)]) == (field, words)
 
 
 @pytest.mark.parametrize(

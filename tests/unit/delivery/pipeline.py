@@ -69,6 +69,7 @@ class ScriptedChannel:
         threads: bool = False,
         batch: int = 1,
         asked_after: timedelta | None = None,
+        combines: bool = True,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
@@ -82,6 +83,7 @@ class ScriptedChannel:
             threads=threads,
             batch=batch,
             asked_after=asked_after,
+            combines=combines and name != "webhook",
         )
         self.asked: list[Message] = []
         self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")

@@ -14,7 +14,17 @@ from consumers.delivery.channel import Message
 from consumers.delivery.hosts import CROWDED, FULL, Hosts, HostsChannel, kept_apart
 from consumers.delivery.outcome import Outcome, Retry, Sent
 from consumers.delivery.rates import Destination, Limits
-from consumers.delivery.slots import CAUTION, PATIENCE, QUICK, Lingering, ManyHosts, OneProvider, most_in_hand, slots_of
+from consumers.delivery.slots import (
+    CAUTION,
+    LINGERS,
+    PATIENCE,
+    QUICK,
+    Lingering,
+    ManyHosts,
+    OneProvider,
+    most_in_hand,
+    slots_of,
+)
 from schemas.vocabulary import NotificationState
 from tests.unit.delivery.channels.messages import message
 from tests.unit.delivery.pipeline import Pipeline, ScriptedChannel
@@ -59,7 +69,7 @@ def test_a_quick_host_that_falls_silent_is_a_slow_one_from_then_on() -> None:
     hosts = Hosts(MOST)
     now = visit(hosts, "one", 0.0, 0.01)
     under_way = enter(hosts, "one", FEW, now)
-    now += 2 * QUICK / 1_000_000
+    now += 2 * LINGERS / 1_000_000
     assert hosts.obstacle("one", now) == CROWDED
     for key in under_way:
         hosts.leave("one", key, now)
@@ -120,8 +130,8 @@ def test_what_lingers_takes_no_slot_of_what_is_quick_up_to_a_bound() -> None:
         for _ in range(slots.free(now, in_hand)):
             slots.began(str(in_hand), now)
             in_hand += 1
-        assert slots.more_at() == now + QUICK
-        now += QUICK
+        assert slots.more_at() == now + LINGERS
+        now += LINGERS
     assert in_hand == most_in_hand(MOST) == MOST * (1 + PATIENCE)
     slots.ended("0", now, taken=True)
     assert slots.free(now, in_hand - 1) == 1
@@ -205,7 +215,11 @@ async def test_what_is_over_a_hosts_places_is_put_off_and_nothing_was_tried() ->
         await asyncio.sleep(0.05)
         assert await send(channel, "quick.example", MOST) == [Sent()] * MOST
         assert doors.under_way["slow.example"] == FEW
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(2 * LINGERS / 1_000_000)
+        assert doors.under_way["slow.example"] == FEW
+        [late] = await send(channel, "slow.example", 1)  # it is known to be slow by now: nobody waits for it
+        assert isinstance(late, Retry)
+        assert channel._waiting == {}
         doors.open("slow.example")
         outcomes = await sending
         put_off = [one for one in outcomes if isinstance(one, Retry)]
@@ -261,13 +275,13 @@ async def test_hosts_that_hang_hold_up_nobody_else(hooks: Pipeline) -> None:
 
     async with asyncio.timeout(20):
         while sum("quick" in each.endpoint.address for each in hooks.channel.attempts) < len(quick):
-            hooks.now += QUICK // 10
+            hooks.now += LINGERS // 10
             await asyncio.sleep(0.01)
         assert all(doors.under_way[f"slow-{n}.example"] == FEW for n in range(hang))
         for n in range(hang):
             doors.open(f"slow-{n}.example")
         while any(state != NotificationState.SENT for _, state in hooks.states()):
-            hooks.now += QUICK
+            hooks.now += LINGERS
             await asyncio.sleep(0.01)
     sender.stop()
     await running
