@@ -29,11 +29,10 @@ WORTH_KEEPING = 20_000
 """Subscribers below which nothing is kept: their rows are read in no time."""
 _OFTEN, _SHARE = 100_000, 10
 """One is written when so many subscriptions are newer than the last one, and a tenth of all."""
-_OTHERS = [spec for spec in PROCESSOR.tables if spec.name != SUBSCRIBERS]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What a snapshot is of, with the page's tree, as JSON by table, page and key.
+    """What a snapshot is of, and what an index does not hold, as JSON by table, page and key: the page's tree, rare subscribers.
 
     ``before`` is by topic and partition the id of the record that lies before the standpoint.
     """
@@ -121,7 +120,7 @@ class KeptAudience:
 
 
 def _decoded(rows: Sequence[tuple[str, str, str, bytes]]) -> list[tuple[str, str, str, Any]]:
-    specs = {spec.name: spec for spec in _OTHERS}
+    specs = {spec.name: spec for spec in PROCESSOR.tables}
     try:
         return [(table, page, key, decoder(specs[table].value).decode(value)) for table, page, key, value in rows]
     except (KeyError, msgspec.DecodeError) as error:
@@ -129,7 +128,9 @@ def _decoded(rows: Sequence[tuple[str, str, str, bytes]]) -> list[tuple[str, str
 
 
 def _rows(tables: Mapping[str, Any]) -> Iterator[tuple[str, str, str, bytes]]:
-    for spec in _OTHERS:
-        for page in tables[spec.name].pages():
-            for key, value in tables[spec.name].items(page):
-                yield spec.name, page, key, msgspec.json.encode(value)
+    for name, table in tables.items():
+        if isinstance(table, IndexedTable):
+            yield from ((name, page, key, msgspec.json.encode(known)) for page, key, known in table.rare())
+            continue
+        for page in table.pages():
+            yield from ((name, page, key, msgspec.json.encode(value)) for key, value in table.items(page))

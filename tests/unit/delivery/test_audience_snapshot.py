@@ -123,7 +123,8 @@ def kept(tmp_path: Path) -> Path:
 
 def test_a_start_goes_on_where_the_snapshot_ends(kept: Path, caplog: pytest.LogCaptureFixture) -> None:
     connection = SqliteEventLog(kept)
-    connection.submit(lambda at: at.execute("delete from state")).result()  # so that only the snapshot knows of Ben
+    ben = "delete from state where key = ?"
+    connection.submit(lambda at: at.execute(ben, (BEN,))).result()  # so that only the snapshot knows of him
     connection.close()
     again = Driven(kept)
     assert again.told() == [BEN, EVE]

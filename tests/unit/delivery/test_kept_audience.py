@@ -14,6 +14,8 @@ from schemas.events import (
     AnyEvent,
     Cell,
     ComponentDefined,
+    EndpointReinstated,
+    EndpointSuppressed,
     Event,
     EventData,
     Filter,
@@ -23,7 +25,7 @@ from schemas.events import (
 )
 from schemas.ids import derive
 from schemas.topics import TOPICS
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Impact, Kind, Suppression
 from streams.log.port import record_of
 from streams.runtime.follower import Follower
 from streams.runtime.kept import MemoryKept
@@ -84,7 +86,7 @@ class World:
         for each in data:
             self._count += 1
             identifier = derive("test", str(self._count))
-            event: AnyEvent = Event(identifier, PAGE, NOON, NOON, "test", None, None, False, each)
+            event: AnyEvent = Event(identifier, PAGE, NOON + self._count, NOON, "test", None, None, False, each)
             self.log.append([record_of(event)])
 
     def process(self, worth: int = 1) -> Process:
@@ -139,6 +141,24 @@ def test_whoever_follows_on_does_so_where_emissions_were_told_apart(world: World
     first.follower.stop()
     second.follower.stop()
     assert second.follower.standpoint() == first.follower.standpoint()
+
+
+def test_who_was_suppressed_comes_back_where_another_kept_them(world: World) -> None:
+    world.say(EndpointSuppressed(ANN, "mailbox full", Suppression.BOUNCED))
+    first = world.process(worth=3)
+    world.say(*added(EVE))
+    first.catch_up(world)
+    first.follower.stop()
+    rows = audience_snapshot.load(world.kept.read(NAME) or b"", Place)[1].rows
+    assert [key for table, _, key, _ in rows if table == SUBSCRIBERS] == [ANN]
+    world.say(EndpointReinstated(ANN, "signed up anew", [Suppression.COMPLAINED]))
+    asked = world.store.asked
+    process = world.process()
+    assert process.told() == sorted((BEN, EVE)), "it is not what she was suppressed for"
+    world.say(EndpointReinstated(ANN, "signed up anew", [Suppression.BOUNCED]))
+    process.catch_up(world)
+    assert process.told() == sorted((ANN, BEN, EVE))
+    assert world.store.asked == asked
 
 
 def test_few_are_not_kept(world: World) -> None:
