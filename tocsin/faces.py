@@ -3,7 +3,7 @@
 It wires what both engines have in common and opens nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from consumers.delivery.channel import Channel, ConfirmBy
@@ -12,6 +12,7 @@ from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
 from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscriber_export import SubscriberExport
+from consumers.delivery.subscribers import ACTIVE, Subscriber
 from consumers.delivery.why import WhyReport
 from consumers.projection.board import StatusBoard
 from consumers.reliability.past import PastReader
@@ -21,9 +22,10 @@ from consumers.web.dependencies import WebDependencies
 from consumers.web.prepared import PreparedBodies
 from consumers.web.public import recipes
 from consumers.web.render.assets import Assets
+from consumers.web.render.offers import BY_DEFAULT, Offer, Offers
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
-from producers.commands.deps import Door
+from producers.commands.deps import Door, Known, KnownOf
 from producers.receipts.deps import Listening
 from producers.receipts.receipt import Opening
 from producers.receipts.registry import RECEIPT_KIND_OF_NAME
@@ -33,6 +35,9 @@ from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.secrets import SourceToken, SourceTokens
 from tocsin.config import Config
+
+_BROWSERS = "webpush"
+"""Its addresses are made by browsers; nobody types one."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,63 @@ def listening_of(config: Config) -> tuple[Listening, ...]:
 def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
     """Return the channels as sign-ups meet them."""
     return {
-        name: Door(channel.validate, by_operator=channel.capabilities.confirm_by is ConfirmBy.OPERATOR)
+        name: Door(
+            channel.validate,
+            by_operator=channel.capabilities.confirm_by in (ConfirmBy.OPERATOR, ConfirmBy.CODE),
+            codes_a_day=channel.capabilities.codes_a_day,
+            country=_country_of,
+        )
         for name, channel in channels.items()
     }
 
 
+def known_by(find: Callable[[str, str], Subscriber | None]) -> KnownOf:
+    """Return what commands are told of a subscriber that ``find`` looks up."""
+
+    def known(page: str, subscriber: str) -> Known | None:
+        found = find(page, subscriber)
+        return None if found is None else Known(found.channel, found.state == ACTIVE, found.filter)
+
+    return known
+
+
+def _country_of(number: str) -> str:
+    from consumers.delivery.phones import country_of  # noqa: PLC0415 -- only those who switch numbers on pay for the import
+
+    return country_of(number)
+
+
+def offers_of(channels: Mapping[str, Channel]) -> Offers:
+    """Return what the page's forms offer: the channels on which people add themselves."""
+    asked = {
+        name: channel.capabilities
+        for name, channel in channels.items()
+        if channel.capabilities.confirm_by in (ConfirmBy.LINK, ConfirmBy.CHALLENGE)
+    }
+    others = [
+        Offer(name, able.title, able.address_hint)
+        for name, able in asked.items()
+        if name not in ("email", "webhook", _BROWSERS)
+    ]
+    phone = channels.get("sms")
+    takes = phone is not None and phone.capabilities.confirm_by is ConfirmBy.CODE
+    example = phone.capabilities.address_hint if phone is not None and takes else ""
+    return Offers("email" in asked, "webhook" in asked, others, example)
+
+
 def web_of(
-    page: str, reading: Reading, access: Access, addresses: Addresses, links: Links, clock: Clock, metrics: Metrics
+    page: str,
+    reading: Reading,
+    access: Access,
+    addresses: Addresses,
+    links: Links,
+    clock: Clock,
+    metrics: Metrics,
+    offers: Offers = BY_DEFAULT,
 ) -> WebDependencies:
     """Return everything that the way out needs."""
     assets = Assets.load()
-    pages = Pages(assets.url)
+    pages = Pages(assets.url, offers)
     uptime = UptimeReader(reading.past)
     board, subscribers = reading.board, reading.subscribers
     return WebDependencies(

@@ -48,7 +48,7 @@ from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels, policy_of
-from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, known_by, listening_of, offers_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application, problem_of
 from tocsin.listening import StartError, bind, web_server
@@ -110,7 +110,7 @@ class Server:
         self._metrics = Metrics()
         self._access = access_of(config)
         self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
-        self._channels = make_channels(config)
+        self._channels = make_channels(config, self._metrics)
         backend.settle()
         backend.apply(self._page, desired(config))
         backend.remind(self._page, tuple(str(address) for address in config.updates.remind))
@@ -195,6 +195,7 @@ class Server:
             find=self._find,
             notifications=backend.queue,
             doors=doors_of(self._channels),
+            known=known_by(backend.subscribers.subscriber),
         )
 
     def _letters(self, ways: WaysIn) -> Letters:
@@ -220,4 +221,5 @@ class Server:
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
         )
         addresses = Addresses(backend.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics)
+        offers = offers_of(self._channels)
+        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics, offers)

@@ -26,7 +26,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """One notice for one endpoint, with the links that are made for this subscriber alone.
 
-    ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes.
+    ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes,
+    ``code`` what its owner types.
     A confirmation without a ``confirm_url`` brings the ``manage_url`` that its subscriber asked for; a notice has one,
     too, where the subscriber may choose what they hear of. ``over`` says that the
     opening was never sent to this endpoint: one note tells that it happened and is over. ``drill`` marks a rehearsal.
@@ -42,6 +43,7 @@ class Message(msgspec.Struct, frozen=True):
     unsubscribe_url: str
     confirm_url: str = ""
     manage_url: str = ""
+    code: str = ""
     token: str = ""
     over: bool = False
     drill: bool = False
@@ -52,12 +54,14 @@ class Message(msgspec.Struct, frozen=True):
 class ConfirmBy(StrEnum):
     """How an endpoint becomes active after a sign-up.
 
-    ``link``: its owner is sent a link and follows it. ``challenge``: it echoes a token when it is asked. ``operator``:
+    ``link``: its owner is sent a link and follows it. ``challenge``: it echoes a token when it is asked. ``code``: its
+    owner types a code that is sent to it, on the page of a subscription that a mail confirmed. ``operator``:
     neither can be asked of it (a feed, a shared room, a paging service), so only an operator may add it, as confirmed.
     """
 
     LINK = "link"
     CHALLENGE = "challenge"
+    CODE = "code"
     OPERATOR = "operator"
 
 
@@ -72,6 +76,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     vendor allows, unless an operator knows better. ``combines`` says that people read what comes, so that several messages may
     go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
+    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
+    provider wants to be asked again is meant for the whole account, and not for one address.
     """
 
     name: str
@@ -87,6 +93,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     combines: bool = False
     asked_after: timedelta | None = None
+    codes_a_day: int = 0
+    waits_together: bool = False
 
     @property
     def asks(self) -> bool:

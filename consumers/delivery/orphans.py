@@ -47,7 +47,8 @@ class Orphans:
     def _ended(self, entry: Entry) -> Conclusion | None:
         now = self._clock()
         if entry.worker == self._membership.worker:
-            return verdicts.given_back(_UNSEEN, now)
+            waits = verdicts.given_back(_UNSEEN, now)
+            return verdicts.after_doubt(waits) if self._may_have_left(entry) else waits
         if self._membership.share.index or not self._membership.is_gone(entry.worker):
             return None
         return verdicts.doubt(
@@ -58,3 +59,10 @@ class Orphans:
             random=self._random,
             asked_after=self._channel.asked_after,
         )
+
+    def _may_have_left(self, entry: Entry) -> bool:
+        """Whether an attempt before this claim may be in doubt: a claim does not tell what it took up.
+
+        Where what is in doubt is never taken up again, no claim did so. A wrong yes costs no more than another question.
+        """
+        return entry.attempts > 1 and (self._channel.idempotent or self._channel.asks)

@@ -61,6 +61,11 @@ class Phones:
         return mobile if self._use is Use.TEXT else mobile | {Type.FIXED_LINE}
 
 
+def country_of(number: str) -> str:
+    """Return the country (ISO 3166 code) of a number in E.164; empty where it is none's."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number, None)) or ""
+
+
 def masked(number: str) -> str:
     """Return a number in E.164 so that its owner recognises it and others do not: ``+49…678``."""
     try:

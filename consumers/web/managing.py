@@ -19,6 +19,10 @@ from streams.runtime.problems import ProblemError, not_found
 _DONE = {
     "changed": ("Your choice is saved", "It counts from the next message on."),
     "paused": ("Your subscription is paused", "You will hear of nothing until you take it up again."),
+    "added": (
+        "Your number is added",
+        "It hears of what your mail address hears of. This is its own page: keep its address.",
+    ),
     "resumed": ("Your subscription goes on", "You will hear of incidents and maintenance as you chose."),
 }
 """What was done, by the word that follows it in the address. What it changed may not be folded yet, so it is not shown."""
@@ -39,6 +43,7 @@ class Managing:
         router = APIRouter(include_in_schema=False)
         router.add_api_route("/manage", self.lost_link, methods=["GET", "HEAD"])
         router.add_api_route("/manage/{token}", self.manage, methods=["GET", "HEAD"])
+        router.add_api_route("/manage/{token}/phone/{asked}", self.code, methods=["GET", "HEAD"])
         return router
 
     def lost_link(self) -> Response:
@@ -48,13 +53,20 @@ class Managing:
     def manage(self, token: str, done: str = "") -> Response:
         """Return what a subscriber hears of, with the forms that change it."""
         pages, ticket = self._deps.pages, self._ticket(token)
-        view, row = self._view(ticket.page), self._row(ticket)
+        view = self._view(ticket.page)
         action = f"/manage/{quote(token, safe='')}"
         if done in _DONE:
             return private(pages.message(view, *_DONE[done], back=action))
+        row = self._row(ticket)
         if row.state == "pending":
             return private(pages.message(view, *_UNCONFIRMED))
         return private(pages.manage(view, action, managed(view, row)))
+
+    def code(self, token: str, asked: str) -> Response:
+        """Return the form for the code that a number was sent."""
+        ticket = self._ticket(token)
+        action = f"/manage/{quote(token, safe='')}/phone/{quote(asked, safe='')}"
+        return private(self._deps.pages.code(self._view(ticket.page), action))
 
     def _ticket(self, token: str) -> Ticket:
         try:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
-from schemas.events import AnyEvent
+from schemas.events import AnyEvent, Filter
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
@@ -43,10 +43,32 @@ class Door:
 
     ``canonical`` returns an address in its one form, without I/O; it raises ValueError, whose message says why and holds no
     address. ``by_operator`` says that nobody can be asked at the address, so that only an operator may add it, as confirmed.
+    Where ``codes_a_day`` allows it, a subscriber whose mail address is confirmed may do so, too, by a code that is sent to
+    the address; ``country`` names whose it is, for what is counted by country.
     """
 
     canonical: Callable[[str], str]
     by_operator: bool = False
+    codes_a_day: int = 0
+    country: Callable[[str], str] = str
+
+
+@dataclass(frozen=True)
+class Known:
+    """A subscriber as folded so far."""
+
+    channel: str
+    is_active: bool
+    filter: Filter
+
+
+KnownOf: TypeAlias = Callable[[str, str], Known | None]
+"""Page and subscriber to what is folded of them, None for a stranger; may block, and lag behind the log."""
+
+
+def nobody(_page: str, _subscriber: str) -> Known | None:
+    """Answer where no subscriptions are folded."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -67,3 +89,4 @@ class CommandDeps:
     limits: SignUpLimits = field(default_factory=SignUpLimits)
     standing: StandingOf = unsettled
     doors: Mapping[str, Door] = field(default_factory=dict)
+    known: KnownOf = nobody

@@ -21,6 +21,16 @@ PER_PAGE = "5000/hour"
 PER_SUBSCRIBER = "60/hour"
 """Changes of one's own subscription: each is an event that is kept for ever."""
 
+CODES_PER_CLIENT = "5/hour"
+CODES_PER_SUBSCRIBER = "3/day"
+CODES_PER_NUMBER = "3/day"
+CODES_PER_RANGE = "10/day"
+"""Numbers that differ in their last four digits only: who earns by messages has numbers in a row."""
+CODES_PER_COUNTRY = "50/hour"
+TRIES = "5/hour"
+"""How often a code may be guessed: of a million, in the ten minutes for which it is good."""
+_RANGE_DIGITS = 4
+
 
 class SignUpLimits:
     """Counts sign-ups by client and by address: in this process, or where ``storage`` is. A refused attempt does not count."""
@@ -57,6 +67,21 @@ class SignUpLimits:
         """Count what a subscriber does to their own subscription; raises likewise."""
         self._require((self._per_subscriber, f"subscriber:{subscriber}"))
 
+    def require_code(self, client: str, owner: str, number: str, country: str, page: str, codes_a_day: int) -> None:
+        """Count a code that ``owner`` has sent to a number (E.164); raises likewise. Each costs us, and may pay its receiver."""
+        self._require(
+            (parse(CODES_PER_CLIENT), f"code client:{_network(client)}"),
+            (parse(CODES_PER_SUBSCRIBER), f"code owner:{owner}"),
+            (parse(CODES_PER_NUMBER), derive("limited code", number)),
+            (parse(CODES_PER_RANGE), derive("limited code range", number[:-_RANGE_DIGITS])),
+            (parse(CODES_PER_COUNTRY), f"code country:{page}/{country}"),
+            (parse(f"{codes_a_day}/day"), f"code page:{page}"),
+        )
+
+    def require_try(self, subscriber: str) -> None:
+        """Count a guess of the code of one number; raises likewise."""
+        self._require((parse(TRIES), f"try:{subscriber}"))
+
     def _require(self, *asked: tuple[RateLimitItem, str]) -> None:
         try:
             self._count(asked)
@@ -68,7 +93,8 @@ class SignUpLimits:
             if not self._limiter.test(limit, name):
                 raise self._refusal(limit, name)
         for limit, name in asked:
-            self._limiter.hit(limit, name)
+            if not self._limiter.hit(limit, name):  # another process was faster
+                raise self._refusal(limit, name)
 
     def _refusal(self, limit: RateLimitItem, name: str) -> ProblemError:
         reset = self._limiter.get_window_stats(limit, name).reset_time

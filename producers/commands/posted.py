@@ -19,6 +19,7 @@ MAX_FORM = 128 * 1024
 _MOST_FIELDS = 1_000
 TRAP = "website"
 """A field that people do not see and programs fill in."""
+_TEXTS = ("email", "webhook", "channel", "address", "min_impact")
 _FORM = "application/x-www-form-urlencoded"
 Fields = dict[str, list[str]]
 
@@ -83,9 +84,10 @@ def subscriber_of(fields: Fields) -> NewSubscriber:
 
 
 def _members(fields: Fields) -> Iterator[tuple[str, Any]]:
-    for name in ("email", "webhook", "channel", "address", "min_impact"):
-        if value := fields.get(name, [""])[0].strip():
-            yield name, value
+    given = {name: fields.get(name, [""])[0].strip() for name in _TEXTS}
+    if not given["address"]:
+        given["channel"] = ""  # a list always has something chosen
+    yield from ((name, value) for name, value in given.items() if value)
     if kinds := fields.get("kinds"):
         yield "kinds", kinds
     scope, cells = fields.get("scope", [""])[0], fields.get("cells", [])

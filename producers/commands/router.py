@@ -11,6 +11,7 @@ from producers.commands.incidents import Incidents
 from producers.commands.maintenances import Maintenances
 from producers.commands.manage_forms import ManageForms
 from producers.commands.managing import Managing
+from producers.commands.phone_forms import PhoneForms
 from producers.commands.redrives import Redrives
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import Subscribers
@@ -28,4 +29,5 @@ def commands_router(deps: CommandDeps) -> APIRouter:
         router.include_router(part.routes(), prefix=PREFIX)
     router.include_router(Forms(desk, sign_ups, subscribers).routes())
     router.include_router(ManageForms(desk, sign_ups, Managing(desk, sign_ups)).routes())
+    router.include_router(PhoneForms(desk, sign_ups).routes())
     return router

@@ -35,7 +35,10 @@ AT_ONCE = Pace()
 
 @dataclass(frozen=True)
 class Wish:
-    """A sign-up: ``id`` is random, or depends on the sender's key (``keyed``) so that its repeat is found."""
+    """A sign-up: ``id`` is random, or depends on the sender's key (``keyed``) so that its repeat is found.
+
+    ``behind`` is the confirmed subscriber who adds another address of theirs.
+    """
 
     id: str
     keyed: bool
@@ -45,6 +48,7 @@ class Wish:
     confirmed: bool
     operator: str | None
     pace: Pace = AT_ONCE
+    behind: str = ""
 
     @property
     def subscriber(self) -> str:
@@ -149,7 +153,8 @@ class SignUps:
     def _require_vouched(self, wish: Wish) -> None:
         """Refuse what nobody could ever confirm: the promise that no address is told unasked holds on every channel."""
         door = self._desk.deps.doors.get(wish.address.channel)
-        if door is not None and door.by_operator and not (wish.confirmed and wish.operator):
+        by_code = door is not None and door.codes_a_day and wish.behind
+        if door is not None and door.by_operator and not by_code and not (wish.confirmed and wish.operator):
             raise invalid("confirmed", "must be true: on this channel only an operator adds subscribers")
 
     async def _added(self, wish: Wish) -> SignedUp:

@@ -19,6 +19,9 @@ from streams.runtime.clock import Clock, system_clock
 
 CONFIRM_SECONDS = 7 * 24 * 3600
 """How long a sign-up can be confirmed. Links that unsubscribe or manage never expire: the mail that holds them does not either."""
+CODE_SECONDS = 600
+"""How long a code that was sent to a phone can be typed."""
+_CODE_DIGITS = 6
 _PAYLOAD = decoder(tuple[str, str])
 
 
@@ -34,6 +37,14 @@ class Ticket(msgspec.Struct, frozen=True):
     """What a link stands for."""
 
     page: str
+    subscriber: str
+
+
+class CodeTicket(msgspec.Struct, frozen=True):
+    """Where a code is typed: ``owner`` asked for it, ``subscriber`` is the number that it confirms."""
+
+    page: str
+    owner: str
     subscriber: str
 
 
@@ -71,9 +82,17 @@ class Links:
             signer_kwargs={"digest_method": sha256, "clock": clock},
         )
         # Each mail of a million has both: with its key at hand a signature takes a fifth of itsdangerous's time.
-        self._unsubscribe_key = self._unsubscribe.make_signer().derive_key()
-        self._manage_key = hmac.new(signing_key, b"tocsin.manage", sha256).digest()
-        self._manage = Signer(self._manage_key, key_derivation="none", digest_method=sha256)
+        self._unsubscribing = hmac.new(self._unsubscribe.make_signer().derive_key(), digestmod=sha256)
+        managing = hmac.new(signing_key, b"tocsin.manage", sha256).digest()
+        self._managing = hmac.new(managing, digestmod=sha256)
+        self._manage = Signer(managing, key_derivation="none", digest_method=sha256)
+        self._codes = URLSafeTimedSerializer(
+            signing_key,
+            salt="tocsin.code",
+            signer=_Stamper,
+            signer_kwargs={"digest_method": sha256, "clock": clock},
+        )
+        self._code_key = hmac.new(signing_key, b"tocsin.code.digits", sha256).digest()
         self._secret = hmac.new(signing_key, b"tocsin.challenge", sha256).hexdigest()
 
     @property
@@ -100,9 +119,9 @@ class Links:
             case Purpose.CONFIRM:
                 return self._confirm.dumps(payload)
             case Purpose.UNSUBSCRIBE:
-                return _signed(self._unsubscribe_key, payload)
+                return _signed(self._unsubscribing, payload)
             case Purpose.MANAGE:
-                return _signed(self._manage_key, payload)
+                return _signed(self._managing, payload)
 
     def read(self, purpose: Purpose, token: str) -> Ticket:
         """Return what ``token`` stands for; raises LinkError, and ExpiredLinkError for one that was good once."""
@@ -123,11 +142,31 @@ class Links:
             case Purpose.MANAGE:
                 return _PAYLOAD.decode(base64_decode(self._manage.unsign(token)))
 
+    def code(self, page: str, subscriber: str) -> str:
+        """Return the six digits that confirm a number. They depend on the subscriber's random id, so each attempt has its own."""
+        digest = hmac.new(self._code_key, msgspec.json.encode([page, subscriber]), sha256).digest()
+        return f"{int.from_bytes(digest[:8], 'big') % 10**_CODE_DIGITS:0{_CODE_DIGITS}}"
+
+    def code_token(self, ticket: CodeTicket) -> str:
+        """Return the signed part of the link to where a code is typed; it is good for ten minutes."""
+        return self._codes.dumps([ticket.page, ticket.owner, ticket.subscriber])
+
+    def read_code_token(self, token: str) -> CodeTicket:
+        """Return what such a part stands for; raises LinkError and ExpiredLinkError."""
+        try:
+            payload = self._codes.loads(token, max_age=CODE_SECONDS)
+            return CodeTicket(*msgspec.convert(payload, tuple[str, str, str]))
+        except SignatureExpired:
+            raise ExpiredLinkError("The code has expired. Please ask for another one.") from None
+        except (BadData, msgspec.DecodeError, UnicodeError):
+            raise LinkError("This link is not valid. Perhaps a part of it was cut off.") from None
+
     def _url(self, purpose: Purpose, token: str) -> str:
         return f"{self._base}/{purpose}/{token}"
 
 
-def _signed(key: bytes, payload: list[str]) -> str:
+def _signed(keyed: hmac.HMAC, payload: list[str]) -> str:
     """Return what itsdangerous's signer makes of a payload in base64 with a derived key, and its serializer reads."""
-    value = urlsafe_b64encode(msgspec.json.encode(payload)).rstrip(b"=")
-    return (value + b"." + urlsafe_b64encode(hmac.digest(key, value, "sha256")).rstrip(b"=")).decode("ascii")
+    value, signature = urlsafe_b64encode(msgspec.json.encode(payload)).rstrip(b"="), keyed.copy()
+    signature.update(value)
+    return (value + b"." + urlsafe_b64encode(signature.digest()).rstrip(b"=")).decode("ascii")

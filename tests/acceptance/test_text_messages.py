@@ -1,11 +1,13 @@
-"""Text messages from end to end: an operator adds a number, Twilio is silent and reports later, and STOP is the end of it."""
+"""Text messages from end to end: an operator adds a number, or its owner by a code; Twilio is silent and reports later; STOP is the end."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.smtp import FakeSmtpServer
 from tests.fakes.vendors.http import Reset
 from tests.fakes.vendors.server import VendorServer
 from tests.fakes.vendors.twilio import ACCOUNT, SENDER, TOKEN, Twilio, callback
@@ -23,7 +25,13 @@ def twilio() -> Iterator[VendorServer[Twilio]]:
 
 
 @pytest.fixture
-def tocsin(twilio: VendorServer[Twilio], tmp_path: Path) -> Iterator[Tocsin]:
+def mailbox() -> Iterator[FakeSmtpServer]:
+    with FakeSmtpServer() as running:
+        yield running
+
+
+@pytest.fixture
+def tocsin(twilio: VendorServer[Twilio], mailbox: FakeSmtpServer, tmp_path: Path) -> Iterator[Tocsin]:
     sms = {
         "account_sid": ACCOUNT,
         "auth_token": TOKEN,
@@ -32,7 +40,7 @@ def tocsin(twilio: VendorServer[Twilio], tmp_path: Path) -> Iterator[Tocsin]:
         "base_url": twilio.url,
         "callbacks": "${PAGE_URL}" + RECEIPTS,
     }
-    with Tocsin(tmp_path, example_with(channels={"sms": sms})) as running:
+    with Tocsin(tmp_path, example_with(channels={"sms": sms}), {"SMTP_URL": mailbox.url}) as running:
         yield running
 
 
@@ -110,3 +118,39 @@ def test_a_number_that_does_not_exist_is_not_tried_again(tocsin: Tocsin, twilio:
     assert NUMBER not in str(tocsin.deliveries(incident))
     kinds = [event["type"] for event in tocsin.events()]
     assert kinds.count("EndpointSuppressed") == 1
+
+
+def test_whose_mail_address_is_confirmed_adds_a_number_by_the_code_that_it_is_sent(
+    tocsin: Tocsin, twilio: VendorServer[Twilio], mailbox: FakeSmtpServer
+) -> None:
+    assert tocsin.http.post("/subscribe", data={"channel": "sms", "address": NUMBER}).status_code == 400
+    reader = {"email": "reader@example.com", "cells": [{"component": "api"}], "confirmed": True}
+    assert tocsin.post("subscribers", reader, by="ops").status_code == 201
+    tocsin.http.post("/manage", data={"email": "reader@example.com"})
+    [mail] = mailbox.wait_for(1)
+    [link] = set(re.findall(r"(/manage/\S+)", mail.text()))
+    assert f'action="{link}/phone"' in tocsin.http.get(link).text
+
+    for refused in ("+43 664 1234567", "+49 900 1234567", "+49 180 1234567", "+49 30 901820", "0151 12345678"):
+        assert tocsin.http.post(f"{link}/phone", data={"phone": refused}).status_code == 400, refused
+    asked = tocsin.http.post(f"{link}/phone", data={"phone": "+49 151 12345678"})
+    assert asked.status_code == 303
+    form = tocsin.http.get(asked.headers["location"])
+    assert f'action="{asked.headers["location"]}"' in form.text
+    [text] = (request.form for request in twilio.wait_for(1))
+    [code] = re.findall(r"^(\d{6}) is your code to subscribe to Acme Cloud", text["Body"][0])
+    assert (text["To"], text["ValidityPeriod"]) == ([NUMBER], ["600"])
+    assert "http" not in text["Body"][0]
+
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    assert tocsin.http.post(asked.headers["location"], data={"code": wrong}).status_code == 400
+    incident = opened(tocsin, "Nobody hears of it by phone")
+    added_now = tocsin.http.post(asked.headers["location"], data={"code": code}, follow_redirects=True)
+    assert "Your number is added" in added_now.text
+    assert state_of(tocsin, incident) == ""
+    another = opened(tocsin, "API errors")
+    wait_for("the message", lambda: state_of(tocsin, another) == "sent")
+    assert "API errors" in twilio.vendor.texts[-1]["Body"]
+    assert len(twilio.vendor.texts) == 2
+    assert code not in str(tocsin.events()) + tocsin.printed()
+    assert NUMBER not in str(tocsin.events()) + tocsin.printed()

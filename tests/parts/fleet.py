@@ -14,7 +14,7 @@ import yaml
 
 from schemas.ids import random_id
 from tests.parts.processes import PATIENCE, answers, free_port, wait_for
-from tests.parts.tocsin import COMMAND, Program, Tocsin
+from tests.parts.tocsin import COMMAND, Program, Spawn, Tocsin, spawn
 
 Role: TypeAlias = tuple[str, ...]
 API: Role = ("api",)
@@ -28,20 +28,27 @@ class Fleet(Tocsin):
     """One installation of several processes over a Kafka and a Redis that are there already."""
 
     def __init__(
-        self, folder: Path, configuration: str, environment: Mapping[str, str] | None, servers: str, redis: str
+        self,
+        folder: Path,
+        configuration: str,
+        environment: Mapping[str, str] | None,
+        servers: str,
+        redis: str,
+        roles: Sequence[Role] = ROLES,
+        spawned: Spawn = spawn,
     ) -> None:
         page = yaml.safe_load(configuration)
         page["engine"] = {"kafka": servers, "redis": redis, "namespace": f"{random_id()}."}
         secret = {"TOCSIN_MASTER_KEY": random_id() + random_id()}
-        super().__init__(folder, yaml.safe_dump(page), {**(environment or {}), **secret})
-        self._ports: dict[Role, int] = {role: self.port if role == API else free_port() for role in ROLES}
+        super().__init__(folder, yaml.safe_dump(page), {**(environment or {}), **secret}, spawned)
+        self._ports: dict[Role, int] = {role: self.port if role == API else free_port() for role in roles}
         self._workers: dict[Role, Program] = {}
 
     # --- its life ---
 
     def launch(self, **environment: str) -> None:
         self._lives += 1
-        for role in ROLES:
+        for role in self._ports:
             self._workers[role] = self._start(role, environment)
         self._process = self._workers[API]
 
@@ -75,7 +82,7 @@ class Fleet(Tocsin):
         return "\n".join(self._log_of(role).read_text("utf-8", "replace").splitlines()[-40:])
 
     def printed(self) -> str:
-        return "\n".join(f"--- {role}\n{self._tail(role)}" for role in ROLES)
+        return "\n".join(f"--- {role}\n{self._tail(role)}" for role in self._ports)
 
     def stop(self) -> int:
         codes = []

@@ -41,7 +41,7 @@ from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.delivering import make_channels
-from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, offers_of, sources_of, web_of
 from tocsin.fleet.applying import Applying
 from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
@@ -82,8 +82,8 @@ class FaceWorker:
         self._face = face
         self._page = config.page.id
         self._config = config
-        self._channels = make_channels(config)
         self._metrics = Metrics()
+        self._channels = make_channels(config, self._metrics)
         self._access = access_of(config)
         self._links = Links(config.page.url, ground.vault.signing_key, ground.clock)
         self._board, self._status = followed_board(ground)
@@ -186,7 +186,8 @@ class FaceWorker:
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
         )
         addresses = Addresses(ground.vault, self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics)
+        offers = offers_of(self._channels)
+        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics, offers)
 
     def _behind(self) -> Mapping[str, Behind]:
         return {f"followed_{followed.processor.name}": followed.behind() for followed in self._followed}

@@ -27,6 +27,7 @@ from streams.runtime.redis_memory import RedisMemory
 from streams.runtime.remembering import RememberingPublisher
 from streams.runtime.secrets import SourceTokens
 from streams.runtime.state_store import StoreUnavailableError
+from tocsin.faces import known_by
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.pulse import sample_publisher
 
@@ -77,6 +78,9 @@ class WayIn:
             limits=SignUpLimits(storage=redis_limits(url, ground.engine.namespace)),
             standing=self._standing,
             doors=doors,
+            known=lambda page, subscriber: _translated(
+                lambda: known_by(self._subscribers.subscriber)(page, subscriber)
+            ),
         )
 
     def letters(self, intake: Intake, sources: SourceTokens) -> Letters:

@@ -22,6 +22,8 @@ class PhoneChannel:
         context: ChannelContext,
         timeout: float,
         limits: Limits,
+        *,
+        codes_a_day: int = 0,
     ) -> None:
         from consumers.delivery.net.twilio_api import TwilioApi  # noqa: PLC0415 -- only those who switch it on pay for the SDK
         from consumers.delivery.phones import Phones, Use, masked  # noqa: PLC0415 -- as above
@@ -35,11 +37,13 @@ class PhoneChannel:
             address_field="phone",
             address_hint=self._phones.example(),
             idempotent=False,
-            confirm_by=ConfirmBy.OPERATOR,
+            confirm_by=ConfirmBy.CODE if codes_a_day else ConfirmBy.OPERATOR,
             combines=True,
             claim=min(4 * settings.connections, 1000),
             asked_after=timedelta(seconds=settings.ask_after),
             limits=limits,
+            waits_together=True,
+            codes_a_day=codes_a_day,
         )
 
     def validate(self, address: str) -> str:

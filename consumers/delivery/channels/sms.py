@@ -1,6 +1,7 @@
 """The SMS channel: text messages by Twilio, in few segments. What Twilio's answers mean is ``net/twilio``'s.
 
-A message to an expensive number costs us and pays others, so strangers do not sign up here: an operator adds.
+A message to an expensive number costs us and pays others, so strangers do not sign up here: an operator adds, or somebody
+whose mail address is confirmed types the code that their number was sent.
 """
 
 import re
@@ -19,6 +20,7 @@ from consumers.delivery.render.words import moment
 from consumers.delivery.settings import setting
 from schemas.events import Notice
 from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus
+from streams.runtime.links import CODE_SECONDS
 
 _FINAL = {IncidentStatus.RESOLVED, IncidentStatus.POSTMORTEM, MaintenanceStatus.COMPLETED}
 _SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}", re.ASCII)
@@ -69,6 +71,15 @@ class SmsSettings(TwilioSettings, frozen=True, kw_only=True, rename={"sender": "
             le=36_000,
         ),
     ] = 600
+    codes_a_day: Annotated[
+        int,
+        setting(
+            "a whole number from 0 to 100000",
+            "How many codes a day are sent to people who add their number by themselves; 0: only operators add numbers.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 200
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,7 +103,8 @@ class SmsChannel(PhoneChannel):
     """Text messages."""
 
     def __init__(self, settings: SmsSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:
-        super().__init__("sms", "SMS", "TEXT", settings, context, timeout, _limits(settings.sender))
+        limits, codes = _limits(settings.sender), settings.codes_a_day
+        super().__init__("sms", "SMS", "TEXT", settings, context, timeout, limits, codes_a_day=codes)
         self._settings = settings
 
     async def send(self, message: Message) -> Outcome:
@@ -128,9 +140,15 @@ class SmsChannel(PhoneChannel):
             "from_": settings.sender,
             "messaging_service_sid": settings.messaging_service_sid,
             "status_callback": settings.callback_url(message.notification),
-            "validity_period": settings.validity if _is_passing(message.notice) else None,
+            "validity_period": self._validity(message),
         }
         return {"to": number, "body": text} | {name: value for name, value in given.items() if value is not None}
+
+    def _validity(self, message: Message) -> int | None:
+        """Return after how many seconds Twilio is to drop what it could not send; None for what is worth any wait."""
+        if message.code:
+            return CODE_SECONDS
+        return self._settings.validity if _is_passing(message.notice) else None
 
 
 def _is_passing(notice: Notice) -> bool:

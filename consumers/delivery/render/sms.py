@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import replace
 
 from consumers.delivery.channel import Message
-from consumers.delivery.render.text import Parts, fitted, parts_of
+from consumers.delivery.render.text import Parts, cut_to, fitted, parts_of
 from consumers.delivery.render.words import words_of
 from schemas.vocabulary import Kind
 
@@ -24,6 +24,7 @@ GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 _GSM_ONE, _GSM_PART = 160, 153
 _UCS_ONE, _UCS_PART = 70, 67
 STOP_HINT = "Reply STOP to unsubscribe"
+_PAGE_IN_CODE = 40
 _SPACES = re.compile(" +")
 _KINDS_FOR_PEOPLE = {Kind.INCIDENT, Kind.MAINTENANCE, Kind.SUMMARY}
 
@@ -91,6 +92,8 @@ def sms_text(message: Message, limit: int, *, link: bool = True, stop_hint: bool
     Its headline names the page, since the number that it comes from says nothing. The hint, which stands on updates only,
     is never cut.
     """
+    if message.code:
+        return _code_text(message)
     parts = _parts(message, link=link)
     ending = f"\n{STOP_HINT}" if stop_hint and message.notice.kind in _KINDS_FOR_PEOPLE else ""
     in_gsm = _all_in_gsm(parts)
@@ -101,6 +104,13 @@ def sms_text(message: Message, limit: int, *, link: bool = True, stop_hint: bool
 
     cut = fitted(in_gsm or parts, limit, lambda text: segments(finished(text)) if text else 0)
     return finished(cut)
+
+
+def _code_text(message: Message) -> str:
+    """Return the text that brings a code: one segment, whatever the page is called."""
+    name = gsm_of(words_of(message).page) or "status page"
+    page = cut_to(name, _PAGE_IN_CODE).replace("…", "...")
+    return f"{message.code} is your code to subscribe to {page}, good for 10 minutes. Not asked for it? Ignore this."
 
 
 def _parts(message: Message, *, link: bool) -> Parts:

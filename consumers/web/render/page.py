@@ -15,6 +15,7 @@ from consumers.web.render.affected import affected
 from consumers.web.render.board import all_rows, board
 from consumers.web.render.managed import EVERYTHING, Managed
 from consumers.web.render.markdown import to_html
+from consumers.web.render.offers import BY_DEFAULT, Offers
 from consumers.web.render.subject import of_incident, of_maintenance
 from consumers.web.render.timeline import history, past_days
 from consumers.web.render.times import Times
@@ -42,6 +43,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("Please check what you entered", "{detail} Your browser's way back leads to the form as you filled it in."),
     404: ("There is nothing here", "The address may be mistyped, or what it named was never public."),
     410: ("This link is used up", "It was used already or is too old. You can sign up again at any time."),
+    409: ("That is not possible", "Only who is subscribed by mail, and not on a pause, can do this."),
     413: ("That is too much", "The form is larger than any that this page has."),
     415: ("That was no form", "Please use the form on this page."),
     429: ("That was too often", "Nothing was changed or sent. Please try again in an hour."),
@@ -51,9 +53,9 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
 
 
 class Pages:
-    """All pages of the site. ``asset`` turns the name of a static file into its address."""
+    """All pages of the site. ``asset`` turns the name of a static file into its address; ``offers`` are the channels."""
 
-    def __init__(self, asset: Callable[[str], str]) -> None:
+    def __init__(self, asset: Callable[[str], str], offers: Offers = BY_DEFAULT) -> None:
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -62,7 +64,13 @@ class Pages:
             undefined=StrictUndefined,
             auto_reload=False,
         )
-        self._templates.globals |= {"asset": asset, "words": words, "honeypot": HONEYPOT, "everything": EVERYTHING}
+        self._templates.globals |= {
+            "asset": asset,
+            "words": words,
+            "honeypot": HONEYPOT,
+            "everything": EVERYTHING,
+            "offers": offers,
+        }
         self._templates.filters |= {"markdown": to_html, "day": day_of}
 
     def index(self, view: PageView, uptime: Uptime, now: Micros) -> bytes:
@@ -112,6 +120,10 @@ class Pages:
     def manage(self, view: PageView, action: str, managed: Managed) -> bytes:
         """Return the page of a subscriber's own subscription; its forms post to ``action`` and below."""
         return self._render("manage.html", view, action=action, managed=managed)
+
+    def code(self, view: PageView, action: str) -> bytes:
+        """Return the form for the code that a phone number was sent."""
+        return self._render("code.html", view, action=action)
 
     def message(self, view: PageView, title: str, text: str, back: str = "") -> bytes:
         """Return a page that says one thing, as after a sign-up; ``back`` is where one came from."""

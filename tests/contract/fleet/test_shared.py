@@ -112,6 +112,22 @@ def test_limits_are_counted_together(redis_url: str) -> None:
     fleet[2].require("192.0.2.3", "acme/email/b")
 
 
+@pytest.mark.redis
+def test_codes_and_guesses_are_counted_together(redis_url: str) -> None:
+    namespace = f"{random_id()}."
+    fleet = [SignUpLimits(storage=redis_limits(redis_url, namespace)) for _ in range(2)]
+    for rank in range(3):
+        fleet[rank % 2].require_code(f"192.0.2.{rank}", f"owner-{rank}", "+4915112345678", "DE", "acme", 100)
+    for each in fleet:
+        with pytest.raises(ProblemError) as refused:
+            each.require_code("192.0.2.9", "owner-9", "+4915112345678", "DE", "acme", 100)
+        assert refused.value.status == 429
+    for rank in range(5):
+        fleet[rank % 2].require_try("phone")
+    with pytest.raises(ProblemError):
+        fleet[1].require_try("phone")
+
+
 def test_where_limits_cannot_be_counted_nobody_signs_up() -> None:
     with pytest.raises(ProblemError) as refused:
         SignUpLimits(storage=redis_limits(NOWHERE, "")).require("192.0.2.1", "acme/email/a")

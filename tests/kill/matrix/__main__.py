@@ -10,15 +10,16 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 from streams.runtime.failpoints import NAMES
 from tests.kill.forge import Forge
-from tests.kill.matrix import table
+from tests.kill.matrix import fleet, table
 from tests.kill.matrix.roads import ROAD_OF_NAME, classes
 from tests.kill.matrix.run import run
 from tests.kill.matrix.verdict import Row
-from tests.kill.matrix.ward import RESTARTS
+from tests.kill.matrix.ward import RESTARTS, ward
 
 
 @dataclass
@@ -48,10 +49,17 @@ def main() -> int:
     roads = [
         road for road in ROAD_OF_NAME.values() if not wanted.channel or {road.name, road.channel} & set(wanted.channel)
     ]
-    failpoints, restarts = wanted.failpoint or NAMES, wanted.restart or RESTARTS
+    distributed = wanted.engine == "distributed"
+    if distributed and not wanted.channel:
+        roads = [ROAD_OF_NAME[name] for name in fleet.ROADS]
+    failpoints = wanted.failpoint or (fleet.FAILPOINTS if distributed else NAMES)
+    restarts = wanted.restart or (RESTARTS[:1] if distributed else RESTARTS)
     progress = Progress(len(roads) * len(failpoints) * len(restarts), quiet=wanted.json)
-    with Forge() as forge, ThreadPoolExecutor(wanted.jobs) as pool:
-        runs = [pool.submit(run, road, failpoints, restarts, forge.spawn, progress.tell) for road in roads]
+    with ExitStack() as parts:
+        admit = parts.enter_context(fleet.wards()) if distributed else ward
+        forge = parts.enter_context(Forge(fleet.LIBRARIES) if distributed else Forge())
+        pool = parts.enter_context(ThreadPoolExecutor(wanted.jobs))
+        runs = [pool.submit(run, road, failpoints, restarts, forge.spawn, progress.tell, admit) for road in roads]
         found = [one.result() for one in runs]
     rows = [row for one in found for row in one.rows]
     if wanted.json:
@@ -70,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--channel", choices=names, action="append", help="only this one; may be repeated")
     parser.add_argument("--failpoint", choices=NAMES, action="append", help="only this one; may be repeated")
     parser.add_argument("--restart", choices=RESTARTS, action="append", help="one death in each cell, or two")
+    parser.add_argument(
+        "--engine",
+        choices=("embedded", "distributed"),
+        default="embedded",
+        help="distributed: kill the sender of a fleet on Kafka and Redis; a few cells, unless more are asked for",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="installations at once")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON, with the reason of each doubt")
     return parser

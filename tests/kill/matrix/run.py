@@ -2,14 +2,17 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tests.kill.matrix.outside import Road
 from tests.kill.matrix.roads import class_of
 from tests.kill.matrix.verdict import Row, row_of
-from tests.kill.matrix.ward import ward
+from tests.kill.matrix.ward import Ward, ward
 from tests.parts.tocsin import Spawn
+
+Admit: TypeAlias = Callable[[Path, Road, Spawn], AbstractContextManager[Ward]]
 
 
 class Found(NamedTuple):
@@ -21,13 +24,18 @@ class Found(NamedTuple):
 
 
 def run(
-    road: Road, failpoints: Sequence[str], restarts: Sequence[str], spawned: Spawn, tell: Callable[[Row], None]
+    road: Road,
+    failpoints: Sequence[str],
+    restarts: Sequence[str],
+    spawned: Spawn,
+    tell: Callable[[Row], None],
+    admit: Admit = ward,
 ) -> Found:
-    """Go through the cells one after another; ``tell`` hears of each."""
+    """Go through the cells one after another; ``tell`` hears of each, ``admit`` makes the installation."""
     found = Found(road.name, [], [])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with ward(Path(folder), road, spawned) as made:
+            with admit(Path(folder), road, spawned) as made:
                 kind = class_of(road, made.outside)
                 for failpoint in failpoints:
                     for restart in restarts:

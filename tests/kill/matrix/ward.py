@@ -23,7 +23,6 @@ the update, again."""
 _EACH = frozenset({"before_send", "sent"})
 """Failpoints that are passed once for each request; the others once for all that is claimed or recorded together."""
 _DEATH_PATIENCE = 45.0
-_SETTLE_PATIENCE = 90.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class Story:
 
 
 class Ward:
-    """One folder, one way to run one channel. ``readers`` are addresses by the subscriber's id."""
+    """One folder, one way to run one channel. ``patience`` is how long notifications may take to end, in seconds."""
+
+    patience = 90.0
 
     def __init__(self, tocsin: Tocsin, outside: Outside, road: Road) -> None:
         self.tocsin = tocsin
@@ -107,11 +108,21 @@ class Ward:
 
     def _launch(self, failpoint: str = "", *, count: int = 2) -> None:
         """Kill what runs and start it, to die at a failpoint; return when it is ready, or dead already."""
-        self.tocsin.kill()
+        self._kill()
         several = failpoint in _EACH and count <= self._requests
-        self.tocsin.launch(**({VARIABLE: f"{failpoint}:{count if several else 1}"} if failpoint else {}))
-        wait_for("readiness, or death", lambda: not self.tocsin.is_alive or self._is_ready())
-        assert failpoint or self.tocsin.is_alive, self.tocsin.printed()
+        self._start({VARIABLE: f"{failpoint}:{count if several else 1}"} if failpoint else {})
+        wait_for("readiness, or death", lambda: not self._is_alive or self._is_ready())
+        assert failpoint or self._is_alive, self.tocsin.printed()
+
+    def _kill(self) -> None:
+        self.tocsin.kill()
+
+    def _start(self, environment: Mapping[str, str]) -> None:
+        self.tocsin.launch(**environment)
+
+    @property
+    def _is_alive(self) -> bool:
+        return self.tocsin.is_alive
 
     def _is_ready(self) -> bool:
         try:
@@ -126,7 +137,7 @@ class Ward:
 
     def _await_death(self, failpoint: str) -> None:
         try:
-            wait_for(f"a death at {failpoint}", lambda: not self.tocsin.is_alive, patience=_DEATH_PATIENCE)
+            wait_for(f"a death at {failpoint}", lambda: not self._is_alive, patience=_DEATH_PATIENCE)
             self.kills += 1
         except AssertionError as error:
             self._complaints.append(str(error))
@@ -149,22 +160,31 @@ class Ward:
         return str(answer.json()["id"])
 
     def _insist(self, path: str, document: Mapping[str, Any], text: str) -> str:
-        answer = self._post(path, document, text)
+        # An answer of 202 says that it is durable and not applied yet: until it is, a fleet's api knows no such incident.
+        answer = wait_for("an answer", lambda: self._unless(404, self._post(path, document, text)))
         if not answer.is_success:
             self._complaints.append(f"{path}: {answer.status_code} {answer.text}")
         return str(answer.json().get("id", ""))
 
+    @staticmethod
+    def _unless(status: int, answer: httpx.Response) -> httpx.Response | None:
+        return None if answer.status_code == status else answer
+
     # --- what comes of it ---
+
+    def _events(self) -> Sequence[Mapping[str, Any]]:
+        """Return all that lies on the log."""
+        return self._audit.read()
 
     def _settle(self, incident: str, updates: int) -> None:
         def is_settled() -> bool:
             listed = [one["state"] for one in self.tocsin.deliveries(incident)]
             if len(listed) < updates * len(self._readers) or not ENDED.issuperset(listed):
                 return False  # the whole log, which alone knows what is asked again, need not be read for that
-            return not Record(about(self._audit.read(), incident)).unfinished()
+            return not Record(about(self._events(), incident)).unfinished()
 
         with suppress(AssertionError):  # what has no end is named by the judge
-            wait_for("an end of all notifications", is_settled, patience=_SETTLE_PATIENCE)
+            wait_for("an end of all notifications", is_settled, patience=self.patience)
 
     def _hear_reports(self, incident: str) -> None:
         """Let the vendor say what it says later, and wait until that has ended the doubts about what it took."""
@@ -174,11 +194,11 @@ class Ward:
             if not answer.is_success:
                 self._complaints.append(f"a report: {answer.status_code} {answer.text}")
         if reports:
-            wait_for("the reports on the log", lambda: not self._doubted(incident), patience=_SETTLE_PATIENCE)
+            wait_for("the reports on the log", lambda: not self._doubted(incident), patience=self.patience)
 
     def _doubted(self, incident: str) -> bool:
         """Whether something is in doubt that a vendor with reports has."""
-        events = about(self._audit.read(), incident)
+        events = about(self._events(), incident)
         record = Record(events)
         texts = texts_of(events)
         arrived = list(self.outside.arrived())
@@ -197,7 +217,7 @@ class Ward:
             incident=incident,
             signs={text: (text, f"resolve {incident}") if text == ending else (text,) for text in texts},
             readers=dict(self._readers),
-            events=about(self._audit.read(), incident),
+            events=about(self._events(), incident),
             listed={one["notification"]: one["state"] for one in deliveries},
             reasons={one["notification"]: one["reason"] or "" for one in deliveries},
             arrived=list(self.outside.arrived()),

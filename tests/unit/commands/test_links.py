@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtime.links import CONFIRM_SECONDS, ExpiredLinkError, LinkError, Links, Purpose, Ticket
+from streams.runtime.links import (
+    CODE_SECONDS,
+    CONFIRM_SECONDS,
+    CodeTicket,
+    ExpiredLinkError,
+    LinkError,
+    Links,
+    Purpose,
+    Ticket,
+)
 
 KEY = bytes(range(32))
 NOON = 1_772_366_400_000_000
@@ -62,6 +71,28 @@ def test_another_key_makes_other_links(links: Links, clock: Hands) -> None:
     for purpose in Purpose:
         with pytest.raises(LinkError):
             other.read(purpose, links.token(purpose, "acme", "s1"))
+
+
+def test_codes_are_six_digits_and_depend_on_page_subscriber_and_key(links: Links, clock: Hands) -> None:
+    codes = [links.code("acme", f"s{rank}") for rank in range(50)]
+    assert all(len(code) == 6 and code.isdecimal() for code in codes)
+    assert len(set(codes)) > 40
+    other = Links("https://status.acme.example", bytes(32), clock)
+    assert links.code("acme", "s1") == codes[1] != links.code("other", "s1")
+    assert other.code("acme", "s1") != codes[1]
+
+
+def test_the_place_for_a_code_is_good_for_ten_minutes(links: Links, clock: Hands) -> None:
+    ticket = CodeTicket("acme", "ann", "phone")
+    token = links.code_token(ticket)
+    clock.now += CODE_SECONDS * 1_000_000
+    assert links.read_code_token(token) == ticket
+    clock.now += 2_000_000
+    with pytest.raises(ExpiredLinkError):
+        links.read_code_token(token)
+    for made_up in ("", "x", token[:-1], links.token(Purpose.CONFIRM, "acme", "phone")):
+        with pytest.raises(LinkError):
+            links.read_code_token(made_up)
 
 
 @pytest.mark.parametrize("purpose", Purpose)

@@ -18,14 +18,24 @@ from consumers.delivery.queue import Entry
 from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.subscribers import ACTIVE, Subscriber
 from consumers.delivery.verdicts import Conclusion
-from schemas.events import AnyEvent, DeliveriesRecorded, Event, EventData, NoticePublished, NotificationsPlanned, Pace
+from schemas.events import (
+    AnyEvent,
+    DeliveriesRecorded,
+    DeliveryResult,
+    Event,
+    EventData,
+    NoticePublished,
+    NotificationsClaimed,
+    NotificationsPlanned,
+    Pace,
+)
 from schemas.ids import random_id
 from schemas.topics import NOTIFICATIONS, shard_of
 from schemas.vocabulary import IncidentStatus, Kind, NotificationState
 from streams.keys.sqlite import SqliteKeyStore
 from streams.keys.vault import Vault
 from streams.log.memory import MemoryEventLog
-from streams.log.port import Appended, TopicPartition, event_of, record_of
+from streams.log.port import Appended, LogUnavailableError, TopicPartition, event_of, record_of
 from streams.runtime import failpoints
 from streams.runtime.failpoints import Failpoint
 from streams.runtime.links import Links
@@ -113,6 +123,8 @@ class Fleet:
         self.leases = FleetLeases(lambda: self.now / SECOND)
         self.workers: list[Worker] = []
         self.folds = True
+        self.unanswered = 0
+        """How many of the next claims the log takes without saying so."""
         self.people: list[str] = []
         self._vault = Vault(SqliteKeyStore(":memory:"), bytes(32))
         self._fold = PartitionFold(LEDGER, self.log, self.store)
@@ -132,6 +144,9 @@ class Fleet:
         appended = self.log.append([record_of(event) for event in events])
         await asyncio.sleep(0)
         self.fold()
+        if self.unanswered and any(isinstance(event.data, NotificationsClaimed) for event in events):
+            self.unanswered -= 1
+            raise LogUnavailableError("no answer")
         return appended
 
     def fold(self) -> None:
@@ -229,16 +244,14 @@ class Fleet:
         """Whether nothing waits and nobody has anything in hand."""
         return not any(item.due is not None or item.state is NotificationState.CLAIMED for item in self.items())
 
+    def results(self) -> list[DeliveryResult]:
+        """Return all results, in the order of the log."""
+        events = [event_of(stored.record) for stored in self.log.scan(None, 100_000)[0]]
+        return [one for event in events if isinstance(event.data, DeliveriesRecorded) for one in event.data.results]
+
     def doubted(self) -> set[str]:
         """Return the notifications that were ever listed in doubt."""
-        events = [event_of(stored.record) for stored in self.log.scan(None, 100_000)[0]]
-        return {
-            result.notification
-            for event in events
-            if isinstance(event.data, DeliveriesRecorded)
-            for result in event.data.results
-            if result.state is NotificationState.IN_DOUBT
-        }
+        return {one.notification for one in self.results() if one.state is NotificationState.IN_DOUBT}
 
     def attempts(self) -> list[str]:
         """Return the notifications that left, in order."""

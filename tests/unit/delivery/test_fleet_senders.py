@@ -8,10 +8,11 @@ import pytest
 
 from consumers.delivery.channel import Message
 from consumers.delivery.leases import LEASE
+from consumers.delivery.outcome import InDoubt
 from consumers.delivery.switched_off import REASON, SwitchedOff
 from schemas.events import Pace, QuietHours
 from schemas.vocabulary import IncidentStatus, NotificationState
-from tests.unit.delivery.fleet import Fleet, quiet
+from tests.unit.delivery.fleet import Fleet, Worker, quiet
 from tests.unit.delivery.pipeline import SECOND, ScriptedChannel
 
 LONG = 3 * round(LEASE.total_seconds())
@@ -86,6 +87,34 @@ async def test_a_webhook_that_a_dead_sender_held_is_asked_again(hooks: Fleet) ->
     assert hooks.states() == {"sent"}
     assert set(Counter(hooks.attempts()).values()) == {1}
     assert {item.worker for item in hooks.items()} == {heir.membership.worker}
+
+
+async def test_a_claim_that_was_not_answered_is_given_back(hooks: Fleet) -> None:
+    hooks.subscribe(1)
+    here = await hooks.worker()
+    hooks.unanswered = 1
+    hooks.tell()
+    await _until_ended(hooks, here)
+    assert [one.state.value for one in hooks.results()] == ["planned", "sent"]
+    assert not hooks.unanswered
+
+
+async def test_a_claim_that_was_not_answered_ends_no_doubt(hooks: Fleet) -> None:
+    hooks.subscribe(1)
+    hooks.channel.script(InDoubt("silence"))
+    here = await hooks.worker()
+    hooks.tell()
+    await hooks.until(lambda: hooks.states() == {"in_doubt"})
+    hooks.unanswered = 1
+    await _until_ended(hooks, here)
+    assert [one.state.value for one in hooks.results()] == ["in_doubt", "in_doubt", "sent"]
+    assert not hooks.unanswered
+
+
+async def _until_ended(fleet: Fleet, *alive: Worker) -> None:
+    while not fleet.ended():
+        await fleet.passes(5, *alive)
+        await asyncio.sleep(0.01)
 
 
 async def test_what_the_living_hold_is_left_to_them_however_long_it_takes(mail: Fleet) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from consumers.delivery.channel import ConfirmBy
 from schemas.events import (
     ConfirmationRequested,
     EndpointSuppressed,
     SubscriberPaused,
     SubscriberRemoved,
 )
-from streams.runtime.links import Links, Purpose, Ticket
+from streams.runtime.links import CODE_SECONDS, Links, Purpose, Ticket
 from tests.unit.delivery.pipeline import PAGE, RESOLVED, Pipeline
 
 ANN, BEN = "ann@example.com", "ben@example.com"
@@ -83,3 +85,27 @@ async def test_a_notice_brings_the_way_to_other_choices_and_a_question_does_not(
     found = {message.endpoint.address: message.manage_url for message in mail.channel.attempts}
     assert found[BEN] == ""
     assert links_of(mail).read(Purpose.MANAGE, found[ANN].rpartition("/")[2]) == Ticket(PAGE, ann)
+
+
+def by_code(mail: Pipeline) -> None:
+    able = mail.channel.capabilities
+    mail.channel.capabilities = msgspec.structs.replace(able, confirm_by=ConfirmBy.CODE, codes_a_day=10)
+
+
+async def test_a_code_is_sent_instead_of_a_link_and_the_page_knows_it(mail: Pipeline) -> None:
+    by_code(mail)
+    ann = mail.subscribe("+4915112345678", confirmed=False)
+    await mail.deliver()
+    [sent] = mail.channel.attempts
+    assert sent.code == links_of(mail).code(PAGE, ann)
+    assert sent.confirm_url == ""
+    assert mail.backend.subscribers.subscriber(PAGE, ann).state == "pending"  # type: ignore[union-attr]
+
+
+async def test_a_code_that_waited_too_long_is_not_sent(mail: Pipeline) -> None:
+    by_code(mail)
+    mail.subscribe("+4915112345678", confirmed=False)
+    mail.now += CODE_SECONDS * 1_000_000
+    await mail.deliver()
+    assert not mail.channel.attempts
+    assert [state for _, state in mail.states()] == ["suppressed"]

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from consumers.web.render.assets import Assets
 from consumers.web.render.managed import EVERYTHING, Choice, Chosen, Managed
+from consumers.web.render.offers import Offer, Offers
 from consumers.web.render.page import CONTENT_SECURITY_POLICY, Pages
 from schemas.vocabulary import Impact, Kind
 from streams.domain.model import PageView
@@ -31,6 +32,11 @@ MANAGED = Managed(
 )
 ASSETS = Assets.load()
 PAGES = Pages(ASSETS.url)
+_SLACK = Offer("slack", "Slack", "https://hooks.slack.com/services/T0/B0/abc")
+OFFERING = Pages(
+    ASSETS.url, Offers(others=[_SLACK, Offer("teams", "Teams", "https://x.example/")], phone="+4915123456789")
+)
+CHATS = Pages(ASSETS.url, Offers(email=False, webhook=False, others=[_SLACK]))
 
 
 def every_page() -> dict[str, bytes]:
@@ -56,6 +62,10 @@ def every_page() -> dict[str, bytes]:
         "manage": PAGES.manage(outage, "/manage/abc", MANAGED),
         "manage all": PAGES.manage(acme.empty(), "/manage/abc", replace(MANAGED, state="active", chosen=EVERYTHING)),
         "manage dead": PAGES.manage(outage, "/manage/abc", replace(MANAGED, state="suppressed")),
+        "code": PAGES.code(outage, "/manage/abc/phone/def"),
+        "manage phone": OFFERING.manage(outage, "/manage/abc", replace(MANAGED, state="active")),
+        "subscribe anywhere": OFFERING.subscribe(outage),
+        "subscribe by chat": CHATS.subscribe(outage),
         "message": PAGES.message(outage, "Check your mail", "We sent you a link."),
         "400": PAGES.error(outage, 400, "Kinds: choose at least one."),
         "404": PAGES.error(outage, 404),

@@ -266,6 +266,21 @@ def test_the_managed_form_is_filled_in_as_chosen() -> None:
     assert "could not be delivered" in " ".join(said(parse(EVERY_PAGE["manage dead"]), "//section"))
 
 
+def test_a_phone_number_can_be_added_where_the_page_takes_any_by_whom_mail_reaches() -> None:
+    for name, offered in (("manage phone", True), ("manage", False), ("manage all", False)):
+        assert bool(parse(EVERY_PAGE[name]).xpath("//form[@action='/manage/abc/phone']")) is offered
+
+
+def test_the_form_offers_the_channels_that_are_switched_on() -> None:
+    anywhere, chats = (parse(EVERY_PAGE[name]) for name in ("subscribe anywhere", "subscribe by chat"))
+    [form] = anywhere.xpath("//form")
+    assert form.xpath(".//select[@name='channel']/option/@value") == ["slack", "teams"]
+    assert {"email", "webhook", "address"} <= set(form.xpath(".//@name"))
+    [form] = chats.xpath("//form")
+    assert not {"email", "webhook"} & set(form.xpath(".//@name"))
+    assert not form.xpath(".//p[@class='or']")
+
+
 def test_an_error_page_is_had_even_without_a_view() -> None:
     assert said(parse(EVERY_PAGE["500 bare"]), "//h1") == ["Something went wrong on our side"]
     assert said(parse(PAGES.error(acme.quiet(), 403)), "//h1") == ["There is nothing here"]

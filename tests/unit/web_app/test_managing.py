@@ -44,7 +44,7 @@ async def test_what_the_tree_has_no_box_for_is_kept(world: WebWorld, client: htt
     assert "mars" not in page
 
 
-@pytest.mark.parametrize("done", ["changed", "paused", "resumed"])
+@pytest.mark.parametrize("done", ["changed", "paused", "resumed", "added"])
 async def test_what_was_done_is_said_and_leads_back(client: httpx.AsyncClient, done: str) -> None:
     page = await client.get(f"{ANNAS}?done={done}")
     assert page.status_code == 200
@@ -86,3 +86,12 @@ async def test_the_way_out_offers_to_hear_of_less(client: httpx.AsyncClient) -> 
     way_out = await client.get(f"/unsubscribe/{LINKS.token(Purpose.UNSUBSCRIBE, PAGE, 'anna')}")
     assert f'href="{ANNAS}"' in way_out.text
     assert "/manage/" not in (await client.get("/unsubscribe/x")).text
+
+
+async def test_the_form_for_a_code_posts_where_it_is_shown(client: httpx.AsyncClient) -> None:
+    page = await client.get(f"{ANNAS}/phone/abc.d%22ef")
+    assert page.status_code == 200
+    assert f'action="{ANNAS}/phone/abc.d%22ef"' in page.text
+    assert 'autocomplete="one-time-code"' in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert (await client.get("/manage/x/phone/abc")).status_code == 404

@@ -92,6 +92,21 @@ def test_a_drill_says_so_and_what_is_over_too() -> None:
     assert sms_text(message(notice(status="resolved"), over=True), 2).startswith("Acme Cloud: Happened, and over: ")
 
 
+@given(page=st.text(max_size=300))
+def test_a_code_is_one_segment_and_nothing_else_to_press(page: str) -> None:
+    asked = message(notice(kind=Kind.CONFIRMATION, status="pending", page_name=page), code="012345")
+    text = sms_text(asked, 2)
+    assert text.startswith("012345 is your code to subscribe to ")
+    assert segments(text) == 1
+    assert "http" not in text.replace(page, "")
+
+
+def test_a_code_names_the_page_where_it_can() -> None:
+    asked = notice(kind=Kind.CONFIRMATION, status="pending")
+    expected = "012345 is your code to subscribe to Acme Cloud, good for 10 minutes. Not asked for it? Ignore this."
+    assert sms_text(message(asked, code="012345"), 1) == expected
+
+
 def test_a_confirmation_keeps_its_link_and_needs_no_hint() -> None:
     asked = message(notice(kind=Kind.CONFIRMATION), confirm_url="https://status.acme.example/confirm/t0ken")
     assert sms_text(asked, 1, link=False) == (
