@@ -3,11 +3,15 @@
 import pytest
 
 from consumers.delivery import storm as storms
+from consumers.delivery.dispatch import Policy
 from consumers.delivery.queue import Entry
 from consumers.delivery.storm import Storm
 from schemas.events import Micros
 from schemas.vocabulary import NotificationState as State
+from tests.parts.tocsin import example
 from tests.unit.delivery.pipeline import MINUTE, NOON, SECOND
+from tocsin.config.loader import parse
+from tocsin.delivering import policy_of
 
 GUARD = Storm(3, 6 * MINUTE)
 
@@ -65,3 +69,10 @@ def test_of_two_that_are_claimed_at_once_one_goes_first() -> None:
     first, second = entry("a", State.CLAIMED), entry("b", State.CLAIMED)
     assert storms.left(first, [first, second]) == []
     assert storms.left(second, [first, second]) == [first]
+
+
+def test_the_configuration_says_from_when_on() -> None:
+    guarded = f"{example()}\ndelivery: {{storm: {{incidents: 10, within: 5m}}}}\n"
+    config = parse(guarded.encode(), "example.yaml", {})
+    assert policy_of(config) == Policy(storm=Storm(10, 5 * MINUTE))
+    assert policy_of(parse(example().encode(), "example.yaml", {})).storm is None
