@@ -278,6 +278,7 @@ class Dispatch:
         by_code = asks and channel.capabilities.confirm_by is ConfirmBy.CODE
         if by_code and self._clock() >= notice.published_at + CODE_SECONDS * 1_000_000:
             return Conclusion(NotificationState.SUPPRESSED, "its code had expired before it could be sent")
+        in_doubt = entry.state == NotificationState.IN_DOUBT
         return Message(
             notification=entry.notification,
             notice=notice,
@@ -292,7 +293,8 @@ class Dispatch:
             token=derive("challenge", entry.notification, self._links.secret) if asks else "",
             over=late,
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
-            in_doubt=entry.state == NotificationState.IN_DOUBT,
+            in_doubt=in_doubt,
+            combinable=in_doubt and combines and self._pacing.may_combine(subscriber.pace),
         )
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:

@@ -70,6 +70,7 @@ class ScriptedChannel:
         batch: int = 1,
         asked_after: timedelta | None = None,
         combines: bool = True,
+        claims: int = 1,
         waits_together: bool = False,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
@@ -83,6 +84,7 @@ class ScriptedChannel:
             claim,
             threads=threads,
             batch=batch,
+            claims=claims,
             asked_after=asked_after,
             combines=combines and name != "webhook",
             waits_together=waits_together,
