@@ -44,7 +44,8 @@ _MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
 _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
-_TAKEN = (NotificationState.SENT, NotificationState.IN_DOUBT)
+_SENT = NotificationState.SENT
+_TAKEN = (_SENT, NotificationState.IN_DOUBT)
 
 
 class Ledger(NamedTuple):
@@ -296,7 +297,7 @@ class Sender:
         for entry, conclusion in ended:
             taken = conclusion.attempted and conclusion.state in _TAKEN
             self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
-            if conclusion.state is NotificationState.SENT:
+            if conclusion.state is _SENT:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
