@@ -166,12 +166,12 @@ class Fleet:
 
     # --- what happens ---
 
-    def subscribe(self, count: int, pace: Pace | None = None) -> None:
-        """Add subscribers to everything."""
+    def subscribe(self, count: int, pace: Pace | None = None, address: str = "{}@example.com") -> None:
+        """Add subscribers to everything; each one's id stands in their address."""
         for _ in range(count):
             key = random_id()
             self._vault.create(key)
-            sealed = self._vault.seal(key, msgspec.json.encode(Endpoint(f"{key}@example.com")))
+            sealed = self._vault.seal(key, msgspec.json.encode(Endpoint(address.format(key))))
             name = self.channel.capabilities.name
             self._subscribers[key] = Subscriber(key, name, sealed, EVERYTHING, ACTIVE, "", "test", self.now, pace)
             self.people.append(key)
