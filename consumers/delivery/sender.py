@@ -20,6 +20,7 @@ from consumers.delivery import recording, verdicts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership, alone
 from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
@@ -88,7 +89,7 @@ class Sender:
         membership: Membership | None = None,
         limiter: Limiter | None = None,
     ) -> None:
-        self._channel = channel
+        self._channel = kept_apart(channel)
         self._name = channel.capabilities.name
         self._queue = ledger.queue
         self._dispatch = dispatch
