@@ -32,9 +32,12 @@ DRAIN_SECONDS = 20.0
 _PAUSE_SECONDS = 1.0
 
 
-def make_channels(config: Config) -> dict[str, Channel]:
+def make_channels(config: Config, metrics: Metrics) -> dict[str, Channel]:
     """Return the channels that the configuration switches on, by name."""
-    context = ChannelContext(page=config.page.id)
+    context = ChannelContext(
+        page=config.page.id,
+        rests=lambda channel, provider, rests: metrics.rests.labels(channel, provider).set(rests),
+    )
     return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
 
 

@@ -105,7 +105,11 @@ def known_by(find: Callable[[str, str], Subscriber | None]) -> KnownOf:
 
     def known(page: str, subscriber: str) -> Known | None:
         found = find(page, subscriber)
-        return None if found is None else Known(found.channel, found.state == ACTIVE, found.filter)
+        return (
+            None
+            if found is None
+            else Known(found.channel, found.state == ACTIVE, found.filter, found.state, found.suppression)
+        )
 
     return known
 

@@ -110,7 +110,7 @@ class Server:
         self._metrics = Metrics()
         self._access = access_of(config)
         self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
-        self._channels = make_channels(config)
+        self._channels = make_channels(config, self._metrics)
         backend.settle()
         backend.apply(self._page, desired(config))
         backend.remind(self._page, tuple(str(address) for address in config.updates.remind))

@@ -26,6 +26,12 @@ class Breaker:
         """Whether the channel rests."""
         return now < self.until
 
+    def admits(self, now: Micros, wanted: int, in_hand: int) -> int:
+        """Return how many of ``wanted`` may be tried now: none while it rests, and then one until that has ended well."""
+        if self.refusals == 0:
+            return wanted
+        return 0 if self.is_open(now) or in_hand else min(1, wanted)
+
     def refused(self, now: Micros, until: Micros, reason: str) -> None:
         """Note that the channel refused us."""
         if not self.is_open(now):

@@ -76,7 +76,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     vendor allows, unless an operator knows better. ``combines`` says that people read what comes, so that several messages may
     go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
-    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``).
+    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
+    provider wants to be asked again is meant for the whole account, and not for one address.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     combines: bool = False
     asked_after: timedelta | None = None
     codes_a_day: int = 0
+    waits_together: bool = False
 
     @property
     def asks(self) -> bool:

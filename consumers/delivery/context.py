@@ -10,9 +10,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def unheard(_channel: str, _provider: str, _rests: bool) -> None:  # noqa: FBT001 -- what a metric is set to
+    """Take no notice."""
+
+
 @dataclass(frozen=True)
 class ChannelContext:
-    """Given to every channel factory. ``now`` returns aware datetimes in UTC, ``page`` is the id of the page."""
+    """Given to every channel factory. ``now`` returns aware datetimes in UTC, ``page`` is the id of the page.
+
+    ``rests`` is told, with the channel's and the provider's name, whether one of several providers rests from now on.
+    """
 
     now: Callable[[], datetime] = utc_now
     page: str = ""
+    rests: Callable[[str, str, bool], object] = unheard

@@ -1,5 +1,6 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -39,6 +40,7 @@ from streams.runtime.links import CODE_SECONDS, Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
+_FEW = 20
 LAPSED = "the sender's lease ran out before it was sent"
 
 
@@ -96,8 +98,10 @@ class Dispatch:
         """
         if len({entry.update for entry in entries}) > 1:
             return await self._send_several(channel, entries, random, refusals, may_send)
-        ahead = self._lookups.ahead(entries)
-        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
+        if len(entries) > _FEW:  # a thousand take a while, and others want the loop
+            prepared = await asyncio.to_thread(self._all_prepared, channel, entries, random)
+        else:
+            prepared = self._all_prepared(channel, entries, random)
         ready = _ready(entries, prepared, may_send)
         asks = channel.capabilities.asks
         doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
@@ -186,6 +190,10 @@ class Dispatch:
         else:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == NotificationState.IN_DOUBT else found
+
+    def _all_prepared(self, channel: Channel, entries: Sequence[Entry], random: Random) -> list[Message | Conclusion]:
+        ahead = self._lookups.ahead(entries)
+        return [self._prepared(channel, entry, ahead, random) for entry in entries]
 
     def _prepared(
         self, channel: Channel, entry: Entry, ahead: Found, random: Random, together: Sequence[Entry] = ()

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
 from schemas.events import AnyEvent, Filter
+from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
@@ -55,11 +56,13 @@ class Door:
 
 @dataclass(frozen=True)
 class Known:
-    """A subscriber as folded so far."""
+    """A subscriber as folded so far; ``suppression`` is why, where its address is suppressed."""
 
     channel: str
     is_active: bool
     filter: Filter
+    state: str = ""
+    suppression: Suppression | None = None
 
 
 KnownOf: TypeAlias = Callable[[str, str], Known | None]

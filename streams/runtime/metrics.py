@@ -54,10 +54,16 @@ class Metrics:
             ["channel", "state"],
             registry=registry,
         )
+        self.rests = Gauge(
+            "tocsin_channel_rests",
+            "Whether a channel (1, else 0), or one of its several providers, refused us last and rests, or is tried with one message.",
+            ["channel", "provider"],
+            registry=registry,
+        )
         self.held_back = Counter(
             "tocsin_held_back",
             "How often a rate limit held a notification back, by channel and by whose limit it was:"
-            " account, sender or destination.",
+            " account, sender or destination, or the provider's, which said when to come again.",
             ["channel", "limit"],
             registry=registry,
         )

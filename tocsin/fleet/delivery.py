@@ -43,7 +43,7 @@ class DeliveryWorker:
         self._metrics = Metrics()
         self._publisher = KafkaPublisher(ground.log)
         self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
-        self._channel = make_channels(config).get(channel) or SwitchedOffChannel(channel)
+        self._channel = make_channels(config, self._metrics).get(channel) or SwitchedOffChannel(channel)
         self._sender = self._make_sender(config, environment)
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -82,8 +82,8 @@ class FaceWorker:
         self._face = face
         self._page = config.page.id
         self._config = config
-        self._channels = make_channels(config)
         self._metrics = Metrics()
+        self._channels = make_channels(config, self._metrics)
         self._access = access_of(config)
         self._links = Links(config.page.url, ground.vault.signing_key, ground.clock)
         self._board, self._status = followed_board(ground)

@@ -18,6 +18,7 @@ from email_validator import EmailNotValidError, ValidatedEmail
 
 from consumers.delivery.channel import AddressError, Capabilities, Channel, ConfirmBy, Message
 from consumers.delivery.channels.email_sendgrid import MOST, SendGridMails
+from consumers.delivery.channels.failover import FailoverChannel, Provider
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.mail_addresses import ascii_of, checked
 from consumers.delivery.net.sendgrid import SendGridApi
@@ -83,21 +84,24 @@ class SendGridSettings(ChannelSettings, frozen=True):
 
 
 class EmailSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender": "from"}):
-    """``channels.email``. Either ``via`` or ``sendgrid`` is given."""
+    """``channels.email``. ``via`` or ``sendgrid`` is given; where both are, SendGrid sends and the mail server stands in."""
 
     via: (
         Annotated[
             Secret,
             setting(
                 "a URL: smtp://host[:port], smtps:// or smtp+starttls://[user:password@]host[:port]",
-                "The mail server, unless SendGrid is used; it is secret, because it may hold a password.",
+                "The mail server; beside SendGrid it stands in for it. It is secret, because it may hold a password.",
                 check=SmtpServer.of_url,
             ),
         ]
         | None
     ) = None
     sendgrid: (
-        Annotated[SendGridSettings, setting("the settings of SendGrid", "Sends by SendGrid instead of a mail server.")]
+        Annotated[
+            SendGridSettings,
+            setting("the settings of SendGrid", "Sends by SendGrid; a mail server, if there is one too, stands in."),
+        ]
         | None
     ) = None
     sender: Annotated[
@@ -124,8 +128,8 @@ class EmailSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.via is None) == (self.sendgrid is None):
-            raise ValueError("via: expected either this, a mail server, or sendgrid")
+        if self.via is None and self.sendgrid is None:
+            raise ValueError("via: expected this, a mail server, or sendgrid, or both")
 
     def receipts(self) -> Mapping[str, Mapping[str, str]]:
         if self.sendgrid is None or self.sendgrid.event_key is None:
@@ -242,6 +246,7 @@ def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1, claims
         idempotent=settings.resend_in_doubt,
         confirm_by=ConfirmBy.LINK,
         combines=True,
+        waits_together=settings.sendgrid is not None,  # a mail server says "later" of one mailbox as well
         claim=claim,
         batch=batch,
         claims=claims,
@@ -250,4 +255,9 @@ def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1, claims
 
 def email_channel(settings: EmailSettings, context: ChannelContext) -> Channel:
     """Make the channel from its settings."""
-    return EmailChannel(settings) if settings.sendgrid is None else SendGridEmailChannel(settings, context)
+    if settings.sendgrid is None:
+        return EmailChannel(settings)
+    sendgrid = SendGridEmailChannel(settings, context)
+    if settings.via is None:
+        return sendgrid
+    return FailoverChannel([Provider("sendgrid", sendgrid), Provider("smtp", EmailChannel(settings))], context)

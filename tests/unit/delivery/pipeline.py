@@ -70,6 +70,7 @@ class ScriptedChannel:
         batch: int = 1,
         asked_after: timedelta | None = None,
         combines: bool = True,
+        waits_together: bool = False,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
@@ -84,6 +85,7 @@ class ScriptedChannel:
             batch=batch,
             asked_after=asked_after,
             combines=combines and name != "webhook",
+            waits_together=waits_together,
         )
         self.asked: list[Message] = []
         self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")

@@ -44,6 +44,17 @@ def test_what_was_in_hand_together_counts_as_one_refusal_and_a_success_forgets_t
     assert (breaker.refusals, breaker.is_open(101)) == (0, False)
 
 
+def test_after_a_rest_one_is_tried_until_that_has_ended_well() -> None:
+    breaker = Breaker()
+    assert breaker.admits(0, 5, 3) == 5
+    breaker.refused(0, 100, "no")
+    assert [breaker.admits(99, 5, 0), breaker.admits(100, 5, 0), breaker.admits(100, 5, 1), breaker.admits(100, 0, 0)] == [
+        0, 1, 0, 0,
+    ]  # fmt: skip
+    breaker.accepted()
+    assert breaker.admits(100, 5, 1) == 5
+
+
 async def _rest(made: Pipeline, sender: Sender, running: "asyncio.Task[None]") -> None:
     """Let the sender do all there is to do now."""
     sender.wake()
@@ -68,6 +79,29 @@ async def test_a_channel_that_goes_on_refusing_is_asked_ever_less_often(mail: Pi
     await running
     assert asked_at == [0, 1, 3, 7, 15, 31]
     assert {state for _, state in mail.states()} == {"planned"}
+
+
+async def test_a_channel_that_has_rested_is_tried_with_one_message(tmp_path: Path) -> None:
+    mail = Pipeline(tmp_path, ScriptedChannel(claim=64))
+    for number in range(6):
+        mail.subscribe(f"p{number}@example.com")
+    mail.channel.answer = lambda _: REFUSED
+    mail.publish()
+    await mail.deliver()
+    assert len(mail.channel.attempts) == 6, "all were in hand before the first was refused"
+    sender = mail.sender()
+    sender._breaker.refused(mail.now, mail.now + MINUTE, "535 wrong password")
+    running = asyncio.create_task(sender.run())
+    mail.now += MINUTE
+    await _rest(mail, sender, running)
+    assert len(mail.channel.attempts) == 7
+    mail.channel.script()
+    mail.now += 2 * MINUTE
+    await _rest(mail, sender, running)
+    sender.stop()
+    await running
+    assert {state for _, state in mail.states()} == {"sent"}
+    mail.close()
 
 
 async def test_and_after_a_day_what_waited_in_vain_has_failed(mail: Pipeline) -> None:

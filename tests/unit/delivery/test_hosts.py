@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -94,8 +93,7 @@ def test_who_waits_for_a_host_comes_again_at_its_pace_and_each_at_another_time()
     now = visit(hosts, "slow", 0.0, 6.0)
     enter(hosts, "slow", FEW, now)
     waits = [hosts.wait("slow", now) for _ in range(4)]
-    assert waits == pytest.approx([3.0, 6.0, 9.0, 12.0], abs=3.0)
-    assert all(later - sooner == pytest.approx(6.0 / FEW) for sooner, later in pairwise(waits))
+    assert waits == pytest.approx([6.0, 9.0, 12.0, 15.0])
     assert max(hosts.wait("slow", now) for _ in range(100)) == pytest.approx(60.0)
 
 
@@ -228,7 +226,7 @@ async def test_what_is_over_a_hosts_places_is_put_off_and_nothing_was_tried() ->
         for one in put_off:
             assert (one.reason, one.attempted) == (CROWDED, False)
             assert one.after is not None
-            assert timedelta() < one.after <= timedelta(seconds=60)
+            assert timedelta(seconds=1) <= one.after <= timedelta(seconds=60)
 
 
 async def test_who_waits_and_is_cancelled_leaves_its_place_to_others() -> None:

@@ -17,6 +17,7 @@ from consumers.delivery.render.statuspage import body_of
 from consumers.web.render.codes import component_code, incident_code, maintenance_code, page_code, update_code
 from schemas.events import Change, Effect
 from schemas.vocabulary import CellStatus, Impact, Kind
+from streams.runtime.metrics import Metrics
 from tests.fakes.vendors.http import Request
 from tests.fakes.vendors.matrix import HOOK as ENDS
 from tests.fakes.vendors.matrix import try_all
@@ -160,7 +161,7 @@ async def test_addresses_are_those_of_webhooks() -> None:
 async def test_ids_are_those_of_the_configured_page(vendor: VendorServer[StatuspageReceiver]) -> None:
     text = f"{CONFIGURATION}channels: {{statuspage_webhook: {{allow_networks: [127.0.0.0/8]}}}}\n"
     config = parse(text.encode(), "tocsin.yaml", {})
-    webhook = make_channels(config)["statuspage_webhook"]
+    webhook = make_channels(config, Metrics())["statuspage_webhook"]
     assert isinstance(await webhook.send(to(vendor)), Sent)
     await webhook.close()
     assert vendor.accepted[0].json["page"]["id"] == page_code(config.page.id)
