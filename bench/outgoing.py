@@ -33,7 +33,6 @@ from consumers.delivery.channels.webhook import CLAIM, WebhookChannel, new_secre
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.net.post import Answer, Poster
@@ -198,7 +197,7 @@ def _sent(metrics: Metrics) -> float:
 
 @asynccontextmanager
 async def _sending(backend: Backend, metrics: Metrics) -> AsyncIterator[None]:
-    channel = kept_apart(WebhookChannel(Guard([_GUARD_NETWORK], _resolve), ChannelContext()))
+    channel = WebhookChannel(Guard([_GUARD_NETWORK], _resolve), ChannelContext())
     links = Links("http://status.example", backend.vault.signing_key, backend.clock)
     dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, Policy())
     folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))

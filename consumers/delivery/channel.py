@@ -35,6 +35,7 @@ class Message(msgspec.Struct, frozen=True):
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
     was sent without a receipt, failed afterwards or is in doubt is not among them.
     ``in_doubt`` says that an attempt under this id may have arrived: a provider that calls this one a repetition has it.
+    ``combinable`` says that the attempt in doubt may have been one message together with others, in other words than this one.
     """
 
     notification: str
@@ -49,6 +50,7 @@ class Message(msgspec.Struct, frozen=True):
     drill: bool = False
     earlier: tuple[str, ...] = ()
     in_doubt: bool = False
+    combinable: bool = False
 
 
 class ConfirmBy(StrEnum):

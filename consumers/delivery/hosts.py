@@ -6,10 +6,12 @@ tried, and it takes no slot of the sender meanwhile. It knows no vendor and keep
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import cast
 
-from consumers.delivery.channel import Channel, Message
-from consumers.delivery.outcome import Outcome, Retry
+from consumers.delivery.channel import AskableChannel, Channel, Message
+from consumers.delivery.outcome import Finding, Outcome, Retry
 from consumers.delivery.rates import Destination
 from consumers.delivery.slots import CAUTION, LINGERS, PATIENCE, Lingering
 
@@ -115,7 +117,7 @@ class Hosts:
 
 
 class HostsChannel:
-    """Implements ``Channel`` around another whose addresses are URLs. To be used from one event loop."""
+    """Implements ``Channel`` and ``AskableChannel`` around another that does and whose addresses are URLs; for one event loop."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -139,6 +141,10 @@ class HostsChannel:
             return await self._channel.send(message)
         finally:
             self._leave(host, key)
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Ask at once: a question reaches no host."""
+        return await cast(AskableChannel, self._channel).find(messages)
 
     async def close(self) -> None:
         await self._channel.close()

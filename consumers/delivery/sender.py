@@ -20,6 +20,7 @@ from consumers.delivery import recording, verdicts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership, alone
 from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
@@ -44,7 +45,8 @@ _MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
 _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
-_TAKEN = (NotificationState.SENT, NotificationState.IN_DOUBT)
+_SENT = NotificationState.SENT
+_TAKEN = (_SENT, NotificationState.IN_DOUBT)
 
 
 class Ledger(NamedTuple):
@@ -89,7 +91,7 @@ class Sender:
         membership: Membership | None = None,
         limiter: Limiter | None = None,
     ) -> None:
-        self._channel = channel
+        self._channel = kept_apart(channel)
         self._name = channel.capabilities.name
         self._queue = ledger.queue
         self._dispatch = dispatch
@@ -296,7 +298,7 @@ class Sender:
         for entry, conclusion in ended:
             taken = conclusion.attempted and conclusion.state in _TAKEN
             self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
-            if conclusion.state is NotificationState.SENT:
+            if conclusion.state is _SENT:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
-from schemas.events import AnyEvent, Filter
+from schemas.events import AnyEvent, Filter, Pace
 from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
@@ -16,6 +16,7 @@ from streams.runtime.notified import Notifications
 from streams.runtime.publisher import Publisher
 from streams.runtime.views import Views
 
+AT_ONCE = Pace()
 Find: TypeAlias = Callable[[str], AnyEvent | None]
 """Looks an event up by its id; may block."""
 
@@ -63,6 +64,7 @@ class Known:
     filter: Filter
     state: str = ""
     suppression: Suppression | None = None
+    pace: Pace = AT_ONCE
 
 
 KnownOf: TypeAlias = Callable[[str, str], Known | None]

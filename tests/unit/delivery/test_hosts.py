@@ -26,6 +26,7 @@ from consumers.delivery.slots import (
 )
 from schemas.vocabulary import NotificationState
 from tests.unit.delivery.channels.messages import message
+from tests.unit.delivery.fleet import Fleet
 from tests.unit.delivery.pipeline import Pipeline, ScriptedChannel
 
 MOST = 16
@@ -286,3 +287,22 @@ async def test_hosts_that_hang_hold_up_nobody_else(hooks: Pipeline) -> None:
     told = [each.endpoint.address for each in hooks.channel.attempts]
     assert sorted(told) == sorted([*slow, *quick])
     assert {entry.attempts for entry in hooks.entries()} == {1}
+
+
+async def test_nor_in_a_fleet() -> None:
+    fleet = Fleet(channel_of())
+    doors = Doors(fleet.channel)
+    doors.close("slow.example")
+    fleet.subscribe(2 * MOST, address="https://slow.example/{}")
+    fleet.subscribe(MOST, address="https://{}.example/")
+    worker = await fleet.worker()
+    fleet.tell()
+    async with asyncio.timeout(60):
+        await fleet.until(lambda: sum("slow" not in one.endpoint.address for one in fleet.channel.attempts) == MOST)
+        assert doors.under_way["slow.example"] == FEW
+        doors.open("slow.example")
+        await fleet.passes(120, worker)
+        await fleet.until(fleet.ended)
+    assert fleet.states() == {"sent"}
+    assert len(set(fleet.attempts())) == len(fleet.attempts()) == 3 * MOST
+    await fleet.end()
