@@ -90,7 +90,7 @@ def _channel(port: int) -> Channel:
 
 def _subscribe(backend: Backend, page: str, count: int) -> list[str]:
     """Give the stage subscribers as if it had folded them, with keys and sealed addresses; return their ids."""
-    ids = [random_id() for _ in range(count)]
+    ids = sorted(random_id() for _ in range(count))  # neighbours share a page of the file: it is filled in minutes
     for start in range(0, count, _STEP):
         some = ids[start : start + _STEP]
         backend.vault.create_all({one: f"{page}/{one}@example.com" for one in some})

@@ -21,6 +21,7 @@ from schemas.vocabulary import (
     NotificationState,
     Publish,
     Severity,
+    Suppression,
 )
 
 Micros: TypeAlias = int
@@ -464,10 +465,19 @@ class SubscriberRemoved(EventData, frozen=True):
 
 
 class EndpointSuppressed(EventData, frozen=True):
-    """An address cannot be reached and is not tried again; ``reason`` says what the provider said."""
+    """An address is not told any more, until it is reinstated; ``reason`` says what the provider said."""
 
     subscriber: str
     reason: str
+    kind: Suppression = Suppression.REFUSED
+
+
+class EndpointReinstated(EventData, frozen=True):
+    """An address may be told again, if what suppressed it is among ``overrules``; ``reason`` says who wants that."""
+
+    subscriber: str
+    reason: str
+    overrules: list[Suppression]
 
 
 # --- tocsin.notifications (notices by page/subject, plans by page/shard), tocsin.deliveries by page/shard ---
@@ -630,6 +640,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     PaceChosen,
     SubscriberRemoved,
     EndpointSuppressed,
+    EndpointReinstated,
     NoticePublished,
     NotificationsPlanned,
     NotificationsClaimed,

@@ -46,7 +46,7 @@ SUBSCRIPTIONS = Topic(
     (
         e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberPaused,
         e.PaceChosen,
-        e.SubscriberRemoved, e.EndpointSuppressed,
+        e.SubscriberRemoved, e.EndpointSuppressed, e.EndpointReinstated,
     ),
 )  # fmt: skip
 NOTIFICATIONS = Topic("tocsin.notifications", DEFAULT_PARTITIONS, (e.NoticePublished, e.NotificationsPlanned))
@@ -100,7 +100,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return ALERTS.name, instance_key(page, data.source, data.fingerprint)
         case (
             e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
-            | e.SubscriberPaused() | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed()
+            | e.SubscriberPaused() | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed() | e.EndpointReinstated()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):

@@ -86,6 +86,22 @@ class DigestEvery(StrEnum):
     DAY = "day"
 
 
+class Suppression(StrEnum):
+    """Why an address is not told any more.
+
+    ``refused``: whoever was given a message would not have it for this address. ``bounced``: it was taken and came back, now or
+    later. ``gone``: there is nothing any more. ``failing``: it failed too often. ``opted_out``: its owner wants no more, said to the
+    provider (STOP). ``complained``: its owner reported what was sent as spam.
+    """
+
+    REFUSED = "refused"
+    BOUNCED = "bounced"
+    GONE = "gone"
+    FAILING = "failing"
+    OPTED_OUT = "opted_out"
+    COMPLAINED = "complained"
+
+
 class NotificationState(StrEnum):
     """Where a notification stands; every planned one ends in one of the last six."""
 

@@ -12,7 +12,6 @@ from consumers.delivery.channels.registry import CHANNEL_OF_NAME
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
@@ -90,7 +89,7 @@ class Delivering:
         for channel, how in attempts:
             limiter = limiter_of(channel, limits, links.secret, metrics)
             self._senders[channel.capabilities.name] = Sender(
-                kept_apart(limited(channel, limiter)), ledger, how, backend.clock, failpoint, metrics, limiter=limiter
+                limited(channel, limiter), ledger, how, backend.clock, failpoint, metrics, limiter=limiter
             )
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -25,7 +25,7 @@ from consumers.web.render.assets import Assets
 from consumers.web.render.offers import BY_DEFAULT, Offer, Offers
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
-from producers.commands.deps import Door, Known, KnownOf
+from producers.commands.deps import AT_ONCE, Door, Known, KnownOf
 from producers.receipts.deps import Listening
 from producers.receipts.receipt import Opening
 from producers.receipts.registry import RECEIPT_KIND_OF_NAME
@@ -105,7 +105,18 @@ def known_by(find: Callable[[str, str], Subscriber | None]) -> KnownOf:
 
     def known(page: str, subscriber: str) -> Known | None:
         found = find(page, subscriber)
-        return None if found is None else Known(found.channel, found.state == ACTIVE, found.filter)
+        return (
+            None
+            if found is None
+            else Known(
+                channel=found.channel,
+                is_active=found.state == ACTIVE,
+                filter=found.filter,
+                state=found.state,
+                suppression=found.suppression,
+                pace=found.pace or AT_ONCE,
+            )
+        )
 
     return known
 

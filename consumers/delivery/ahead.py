@@ -16,6 +16,8 @@ from schemas.vocabulary import IncidentStatus, Kind, MaintenanceStatus
 from streams.keys.vault import ErasedError, Vault
 
 _log = logging.getLogger(__name__)
+_OVER: dict[str, str] = {Kind.INCIDENT: IncidentStatus.RESOLVED, Kind.MAINTENANCE: MaintenanceStatus.COMPLETED}
+"""How what has ended stands, by its kind."""
 
 
 class Subscribers(Protocol):
@@ -87,6 +89,4 @@ class Lookups:
 
 def is_over(notice: Notice) -> bool:
     """Return whether a notice says that what it tells of has ended."""
-    return (notice.kind is Kind.INCIDENT and notice.status == IncidentStatus.RESOLVED) or (
-        notice.kind is Kind.MAINTENANCE and notice.status == MaintenanceStatus.COMPLETED
-    )
+    return _OVER.get(notice.kind) == notice.status

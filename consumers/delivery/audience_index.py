@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pyroaring import BitMap
 
 from consumers.delivery.audience import Question
-from consumers.delivery.page_index import IMPACTS, PageIndex
+from consumers.delivery.page_index import IMPACTS, STATES, PageIndex
 from schemas.events import Filter
 from schemas.vocabulary import Impact, Kind
 
@@ -41,6 +41,10 @@ class AudienceIndex:
     def standing(self, page: str, subscriber: str) -> tuple[str, str, Filter] | None:
         """Return a subscriber's channel, state and filter, None for a stranger."""
         return self._page(page).standing(subscriber)
+
+    def in_state(self, page: str, state: str) -> list[str]:
+        """Return a page's subscribers who stand so (``page_index.STATES``), in no order; from any thread."""
+        return self._page(page).in_state(state) if state in STATES else []
 
     def match(self, page: str, asked: Question) -> list[str]:
         """Return the ids of all subscribers whom ``decide`` tells, in the order of their coming."""

@@ -35,6 +35,7 @@ class Message(msgspec.Struct, frozen=True):
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
     was sent without a receipt, failed afterwards or is in doubt is not among them.
     ``in_doubt`` says that an attempt under this id may have arrived: a provider that calls this one a repetition has it.
+    ``combinable`` says that the attempt in doubt may have been one message together with others, in other words than this one.
     """
 
     notification: str
@@ -49,6 +50,7 @@ class Message(msgspec.Struct, frozen=True):
     drill: bool = False
     earlier: tuple[str, ...] = ()
     in_doubt: bool = False
+    combinable: bool = False
 
 
 class ConfirmBy(StrEnum):
@@ -76,7 +78,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     vendor allows, unless an operator knows better. ``combines`` says that people read what comes, so that several messages may
     go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
-    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``).
+    ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
+    provider wants to be asked again is meant for the whole account, and not for one address.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     combines: bool = False
     asked_after: timedelta | None = None
     codes_a_day: int = 0
+    waits_together: bool = False
 
     @property
     def asks(self) -> bool:

@@ -6,17 +6,19 @@ tried, and it takes no slot of the sender meanwhile. It knows no vendor and keep
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import cast
 
-from consumers.delivery.channel import Channel, Message
-from consumers.delivery.outcome import Outcome, Retry
+from consumers.delivery.channel import AskableChannel, Channel, Message
+from consumers.delivery.outcome import Finding, Outcome, Retry
 from consumers.delivery.rates import Destination
 from consumers.delivery.slots import CAUTION, LINGERS, PATIENCE, Lingering
 
 CROWDED = "as many messages as it may have are under way to this host"
 FULL = "too many messages are under way to slow hosts"
 _QUICK_SECONDS = LINGERS / 1_000_000
-_LEAST_WAIT = 0.5
+_LEAST_WAIT = 1.0
 _MOST_WAIT = 60.0
 _PACE = 0.02
 """Seconds between those that wait because too many are under way in all."""
@@ -39,8 +41,8 @@ class _Host:
         """Whether it is known not to answer quickly; of one that was never asked nothing is known."""
         return bool(self.under_way.count(now)) or (self.usual is not None and self.usual >= _QUICK_SECONDS)
 
-    def pace(self, now: float) -> float:
-        """Return the seconds that it takes for one message."""
+    def seconds(self, now: float) -> float:
+        """Return how long a message to it takes, as far as is known: at least as long as one that is under way takes already."""
         oldest = self.under_way.oldest()
         return max(self.usual or 0.0, 0.0 if oldest is None else now - oldest)
 
@@ -89,12 +91,13 @@ class Hosts:
 
     def wait(self, host: str, now: float) -> float:
         """Return in how many seconds one that found no place should come again: each at another time, at the host's pace."""
-        known, least, most = self._of(host), now + _LEAST_WAIT, now + _MOST_WAIT
+        known, most = self._of(host), now + _MOST_WAIT
         if self.obstacle(host, now) == FULL:
-            at = self._last_slot = min(most, max(least, self._last_slot + _PACE))
+            at = self._last_slot = min(most, max(now + _LEAST_WAIT, self._last_slot + _PACE))
         else:
-            step = known.pace(now) / max(1, self._most // CAUTION)
-            at = known.last_slot = min(most, max(least, known.last_slot + step))
+            seconds = known.seconds(now)
+            soonest, step = now + max(_LEAST_WAIT, seconds), seconds / max(1, self._most // CAUTION)
+            at = known.last_slot = min(most, max(soonest, known.last_slot + step))
         return at - now
 
     def _of(self, host: str) -> _Host:
@@ -114,7 +117,7 @@ class Hosts:
 
 
 class HostsChannel:
-    """Implements ``Channel`` around another whose addresses are URLs. To be used from one event loop."""
+    """Implements ``Channel`` and ``AskableChannel`` around another that does and whose addresses are URLs; for one event loop."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -138,6 +141,10 @@ class HostsChannel:
             return await self._channel.send(message)
         finally:
             self._leave(host, key)
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Ask at once: a question reaches no host."""
+        return await cast(AskableChannel, self._channel).find(messages)
 
     async def close(self) -> None:
         await self._channel.close()

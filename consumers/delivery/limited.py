@@ -1,4 +1,7 @@
-"""A channel whose destinations have a limit: what is over it is not tried, and waits. What is sent is the channel's own affair."""
+"""A channel whose destinations have a limit: what is over it is not tried, and waits. What is sent is the channel's own affair.
+
+Where a provider says when it wants to be asked again, and means all of us, nothing more is claimed until then.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,14 +31,14 @@ class LimitedChannel:
         return self._channel.mask(address)
 
     async def send(self, message: Message) -> Outcome:
-        return self._put_off(message) or await self._channel.send(message)
+        return self._put_off(message) or self._heard(await self._channel.send(message))
 
     async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Send those together whose destinations have room; the others wait, each for its own."""
         waiting = {message.notification: found for message in messages if (found := self._put_off(message)) is not None}
         ready = [message for message in messages if message.notification not in waiting]
         outcomes = iter(await cast(BatchChannel, self._channel).send_all(ready) if ready else ())
-        return [waiting.get(message.notification) or next(outcomes) for message in messages]
+        return [waiting.get(message.notification) or self._heard(next(outcomes)) for message in messages]
 
     async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
         """Ask at once: a question reaches no destination."""
@@ -43,6 +46,11 @@ class LimitedChannel:
 
     async def close(self) -> None:
         await self._channel.close()
+
+    def _heard(self, outcome: Outcome) -> Outcome:
+        if self.capabilities.waits_together and isinstance(outcome, Retry) and outcome.attempted and outcome.after:
+            self._limiter.close_for(outcome.after)
+        return outcome
 
     def _put_off(self, message: Message) -> Retry | None:
         try:
@@ -57,5 +65,6 @@ class LimitedChannel:
 
 
 def limited(channel: Channel, limiter: Limiter) -> Channel:
-    """Return the channel, behind the limit of its destinations if there is one."""
-    return LimitedChannel(channel, limiter) if limiter.limits_destinations else channel
+    """Return the channel, behind the limit of its destinations if there is one, and heeding what its provider says of all."""
+    heeds = limiter.limits_destinations or channel.capabilities.waits_together
+    return LimitedChannel(channel, limiter) if heeds else channel

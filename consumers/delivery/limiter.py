@@ -53,11 +53,15 @@ class Limiter:
         self._windows = _windows(storage) if self._overall or self._to_one else None
         self._slots: dict[str, float] = {}
         self._open_at = 0.0
+        self._closed_until = 0.0
 
     # --- account and sender ---
 
     def take(self, wanted: int) -> int:
         """Return how many of ``wanted`` messages account and sender allow now, and count them as sent."""
+        if wanted and time.time() < self._closed_until:
+            self._held("provider")
+            return 0
         if not self._overall or wanted == 0 or self._windows is None:
             return wanted
         try:
@@ -66,8 +70,12 @@ class Limiter:
             raise StoreUnavailableError(_AWAY) from None
 
     def pause(self) -> timedelta:
-        """Return how long account or sender allow nothing more, as far as ``take`` has found: zero, or more."""
-        return timedelta(seconds=max(0.0, self._open_at - time.time()))
+        """Return how long account or sender allow nothing more, as far as ``take`` has found, or the provider: zero, or more."""
+        return timedelta(seconds=max(0.0, max(self._open_at, self._closed_until) - time.time()))
+
+    def close_for(self, span: timedelta) -> None:
+        """Allow nothing more for a while: the provider said when it wants to be asked again."""
+        self._closed_until = max(self._closed_until, time.time() + span.total_seconds())
 
     def _take(self, windows: MovingWindowRateLimiter, wanted: int) -> int:
         granted = wanted

@@ -63,6 +63,11 @@ class PageIndex:
             return None
         return self.channel(number), STATES[self.states[number]], self.unpacked(self._words_of(number))
 
+    def in_state(self, state: str) -> list[str]:
+        """Return the subscribers who stand so, in the order in which they were numbered; from any thread."""
+        code = STATES.index(state)
+        return [self.ids[number] for number, one in enumerate(bytes(self.states)) if one == code]
+
     def channel(self, number: int) -> str:
         """Return on which channel a number is reached."""
         return next(channel for channel, members in self.by_channel.items() if number in members)

@@ -54,7 +54,8 @@ class Destination(StrEnum):
 class Limits(msgspec.Struct, frozen=True):
     """Rates as text, by what they count: all messages of the ``account``, those of one ``sender``, or to one ``destination``.
 
-    A channel has one account and one sender; what it sends counts towards both.
+    A channel has one account and one sender; what it sends counts towards both. Where ``counts_by`` is the host, each
+    host is a provider of its own: a slow one delays no other (``slots``, ``hosts``).
     """
 
     account: str = ""

@@ -120,9 +120,12 @@ class SubscriberReport:
         self._subscribers = subscribers
         self._addresses = addresses
 
-    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
-        """Return subscribers behind a cursor in the order of their ids."""
-        listed = self._subscribers.listed(page, after, limit + 1)
+    def list(
+        self, page: str, after: str | None, limit: int, state: str | None = None
+    ) -> tuple[Sequence[SubscriberRow], str | None]:
+        """Return subscribers behind a cursor in the order of their ids, those in a ``state`` or all."""
+        book = self._subscribers
+        listed = book.listed_in(page, state, after, limit + 1) if state else book.listed(page, after, limit + 1)
         more = listed[limit - 1].id if len(listed) > limit else None
         return [self._row(one) for one in listed[:limit]], more
 
@@ -141,4 +144,5 @@ class SubscriberReport:
             one.filter,
             one.created_at,
             one.pace,
+            one.suppression,
         )

@@ -12,21 +12,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 from random import Random, SystemRandom
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
 from consumers.delivery.breaker import Breaker
-from consumers.delivery.channel import Capabilities, Channel
+from consumers.delivery.channel import Channel
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
+from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership, alone
 from consumers.delivery.limiter import Limiter, micros_of
 from consumers.delivery.orphans import Orphans
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
 from consumers.delivery.slots import slots_of
-from consumers.delivery.together import by_endpoint
+from consumers.delivery.together import batches
 from consumers.delivery.verdicts import Conclusion
 from schemas.vocabulary import NotificationState
 from streams.runtime.clock import Clock
@@ -35,6 +36,8 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.publisher import Publisher
 from streams.runtime.state_store import StoreUnavailableError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
@@ -42,7 +45,8 @@ _MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
 _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
-_TAKEN = (NotificationState.SENT, NotificationState.IN_DOUBT)
+_SENT = NotificationState.SENT
+_TAKEN = (_SENT, NotificationState.IN_DOUBT)
 
 
 class Ledger(NamedTuple):
@@ -87,7 +91,7 @@ class Sender:
         membership: Membership | None = None,
         limiter: Limiter | None = None,
     ) -> None:
-        self._channel = channel
+        self._channel = kept_apart(channel)
         self._name = channel.capabilities.name
         self._queue = ledger.queue
         self._dispatch = dispatch
@@ -190,7 +194,8 @@ class Sender:
 
     async def _turn(self) -> bool:
         """Record what ended and claim what waits, with one append; return whether there was either."""
-        ended, chosen, unsendable = self._concluded[:_MOST_RESULTS], self._choose(), self._unsendable()
+        chosen, unsendable = await self._choose(), self._unsendable()
+        ended = self._concluded[:_MOST_RESULTS]
         if not (ended or chosen or unsendable):
             return False
         if ended:
@@ -213,21 +218,21 @@ class Sender:
             await self._begin(worker, chosen)
         return True
 
-    def _choose(self) -> list[Entry]:
+    async def _choose(self) -> list[Entry]:
         now = self._clock()
         free = min(self._channel.capabilities.claim, self._slots.free(now, len(self._in_hand)))
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
-        found = self._queue.next(self._name, now, free, share)
+        found = await self._aside(self._queue.next, self._name, now, free, share)
         if not found and share.count > 1:
-            found = self._queue.next(self._name, now - _HELP_AFTER, free)
+            found = await self._aside(self._queue.next, self._name, now - _HELP_AFTER, free)
         found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
         found = found[: self._limiter.take(len(found))]
-        further = self._dispatch.companions(self._channel, found)
+        further = await self._aside(self._dispatch.companions, self._channel, found)
         return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
@@ -243,6 +248,12 @@ class Sender:
         ]
         return [*overtaken, *self._orphans.look(self._in_hand)]
 
+    async def _aside(self, ask: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Ask the ledger; for a channel that takes many at once it takes as long as a request, and others want the loop."""
+        if self._channel.capabilities.batch == 1:
+            return ask(*arguments, **named)
+        return await asyncio.to_thread(ask, *arguments, **named)
+
     # --- what is in hand ---
 
     async def _begin(self, worker: str, claimed: list[Entry]) -> None:
@@ -253,7 +264,7 @@ class Sender:
         self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
-        for together in _batches(mine, self._channel.capabilities):
+        for together in batches(mine, self._channel.capabilities):
             task = asyncio.create_task(self._send(together))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -262,7 +273,7 @@ class Sender:
         """Return which claims are ours; what is claimed must not be forgotten because the ledger cannot be read now."""
         while True:
             try:
-                return self._queue.held_by(worker, claimed)
+                return await self._aside(self._queue.held_by, worker, claimed)
             except UNAVAILABLE as error:
                 _log.warning("%s: the ledger cannot be read, trying again: %s", self._name, error)
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -287,7 +298,7 @@ class Sender:
         for entry, conclusion in ended:
             taken = conclusion.attempted and conclusion.state in _TAKEN
             self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
-            if conclusion.state is NotificationState.SENT:
+            if conclusion.state is _SENT:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
@@ -304,18 +315,3 @@ class Sender:
         return await self._dispatch.send_all(
             self._channel, entries, self._random, self._breaker.refusals, self._may_send
         )
-
-
-def _batches(entries: Sequence[Entry], can: Capabilities) -> list[Sequence[Entry]]:
-    """Return what is sent with one request each: of one update, for a request says one thing; or for one endpoint."""
-    most = can.batch
-    if can.combines:
-        several, entries = by_endpoint(entries)
-        if several:
-            return [*several, *_batches(entries, can)]
-    if most == 1:
-        return [[entry] for entry in entries]
-    by_update: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        by_update.setdefault((entry.page, entry.update), []).append(entry)
-    return [some[start : start + most] for some in by_update.values() for start in range(0, len(some), most)]

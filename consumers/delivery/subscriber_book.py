@@ -98,6 +98,12 @@ class SubscriberBook:
         keys = heapq.nsmallest(limit, (key for key in rows if after is None or key > after))
         return [rows[key] for key in keys]
 
+    def listed_in(self, page: str, state: str, after: str | None, limit: int) -> list[Subscriber]:
+        """Return up to ``limit`` subscribers who stand so, as ``listed`` does; the index knows who they are."""
+        ids = self.index.in_state(page, state)
+        keys = heapq.nsmallest(limit, (key for key in ids if after is None or key > after))
+        return [known for key in keys if (known := self.subscriber(page, key)) is not None]
+
     def reminded(self, page: str) -> list[Subscriber]:
         """Return whoever wants to be reminded of promises."""
         ids = self.index.match(page, _REMINDER)

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from consumers.delivery import page_index
+from consumers.delivery import page_index, suppression
+from consumers.delivery.suppression import Quarantine
 from schemas import events as e
 from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
+from schemas.vocabulary import Suppression
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 
@@ -18,7 +20,7 @@ REMOVED, SUPPRESSED = page_index.REMOVED, page_index.SUPPRESSED
 _HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
 OF_SUBSCRIBERS = (
     e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberPaused,
-    e.SubscriberRemoved, e.EndpointSuppressed,
+    e.SubscriberRemoved, e.EndpointSuppressed, e.EndpointReinstated,
 )  # fmt: skip
 """The events that change one subscriber, whom they name."""
 
@@ -26,7 +28,8 @@ OF_SUBSCRIBERS = (
 class Subscriber(msgspec.Struct, frozen=True):
     """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
 
-    ``pace`` is None for who wants to be told at once.
+    ``pace`` is None for who wants to be told at once. ``suppression`` says why who is suppressed is so, and ``before`` in which
+    state they were; ``as_of`` is when it happened that they were suppressed or reinstated last.
     """
 
     id: str
@@ -38,6 +41,9 @@ class Subscriber(msgspec.Struct, frozen=True):
     origin: str
     created_at: Micros
     pace: Pace | None = None
+    suppression: Suppression | None = None
+    before: str = ""
+    as_of: Micros = 0
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
@@ -46,7 +52,8 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberAdded() as added:
             _added(state, event, added, out)
         case e.SubscriberConfirmed(subscriber=key):
-            _move(state, event, key, out, of=(PENDING, SUPPRESSED), to={"state": ACTIVE, "reason": ""})
+            active = {"state": ACTIVE, "reason": "", "suppression": None, "before": ""}
+            _move(state, event, key, out, of=(PENDING, SUPPRESSED), to=active)
         case e.SubscriberChanged(subscriber=key, filter=wanted):
             _move(state, event, key, out, of=_HERE, to={"filter": wanted})
         case e.SubscriberPaused(subscriber=key, paused=paused):
@@ -58,8 +65,8 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
             _move(state, event, key, out, of=_HERE, to=gone)
-        case e.EndpointSuppressed(subscriber=key, reason=reason):
-            _move(state, event, key, out, of=(PENDING, ACTIVE, PAUSED), to={"state": SUPPRESSED, "reason": reason})
+        case e.EndpointSuppressed(subscriber=key) | e.EndpointReinstated(subscriber=key):
+            _decided(state, event, key, out)
         case _:
             _of_the_page(state, event, out)
 
@@ -106,6 +113,19 @@ def _move(
         state[SUBSCRIBERS].put(event.page, key, replace(known, **to))
 
 
+def _decided(state: State, event: AnyEvent, key: str, out: Output) -> None:
+    """Fold that an address is suppressed or reinstated, which the rules of suppression may refuse."""
+    known: Subscriber | None = state[SUBSCRIBERS].get(event.page, key)
+    known_as = None if known is None else Quarantine(known.state, known.suppression, known.before, known.as_of)
+    decided = suppression.decide(known_as, event)
+    if known is None or isinstance(decided, str):
+        out.ignore(str(decided))
+        return
+    reason = event.data.reason if isinstance(event.data, e.EndpointSuppressed) else ""
+    changed = replace(known, reason=reason, **msgspec.structs.asdict(decided))
+    state[SUBSCRIBERS].put(event.page, key, changed)
+
+
 def _wanted_by(event: AnyEvent) -> Iterator[tuple[str, str, str]]:
     if isinstance(event.data, OF_SUBSCRIBERS):
         yield SUBSCRIBERS, event.page, event.data.subscriber
@@ -118,7 +138,7 @@ PROCESSOR = Processor(
         {
             "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "PaceChosen",
             "SubscriberRemoved",
-            "EndpointSuppressed", "ComponentDefined", "ComponentRemoved", "PageDefined",
+            "EndpointSuppressed", "EndpointReinstated", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),
     tables=(

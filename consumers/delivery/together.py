@@ -1,9 +1,10 @@
-"""Notifications of one endpoint that go out as one message: which may, how they are gathered, and how each of them ends. Pure."""
+"""Notifications that go out with one request, and those of one endpoint as one message: which may, and how each ends. Pure."""
 
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from consumers.delivery.channel import Capabilities
 from consumers.delivery.queue import Entry
 from consumers.delivery.verdicts import Conclusion
 from schemas.vocabulary import NotificationState
@@ -25,6 +26,21 @@ def by_endpoint(entries: Sequence[Entry]) -> tuple[list[list[Entry]], list[Entry
     several = [group for group in groups.values() if len(group) > 1 and any(map(was_put_off, group))]
     gathered = {entry.notification for group in several for entry in group}
     return several, [entry for entry in entries if entry.notification not in gathered]
+
+
+def batches(entries: Sequence[Entry], can: Capabilities) -> list[Sequence[Entry]]:
+    """Return what is sent with one request each: of one update, for a request says one thing; or for one endpoint."""
+    most = can.batch
+    if can.combines:
+        several, entries = by_endpoint(entries)
+        if several:
+            return [*several, *batches(entries, can)]
+    if most == 1:
+        return [[entry] for entry in entries]
+    by_update: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        by_update.setdefault((entry.page, entry.update), []).append(entry)
+    return [some[start : start + most] for some in by_update.values() for start in range(0, len(some), most)]
 
 
 def as_one(entries: Sequence[Entry], ended: Conclusion) -> Iterator[tuple[Entry, Conclusion]]:

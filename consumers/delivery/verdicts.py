@@ -14,6 +14,7 @@ from schemas.vocabulary import NotificationState
 
 MOST_ATTEMPTS_IN_DOUBT = 1 + len(backoff.IN_DOUBT)
 _ASKED = "; asked: "
+_SENT = NotificationState.SENT
 _INSTEAD = "a newer update is sent instead: "
 
 
@@ -52,7 +53,7 @@ def conclude(
     """
     match outcome:
         case Sent(receipt=receipt):
-            return Conclusion(NotificationState.SENT, receipt)
+            return Conclusion(_SENT, receipt)
         case Retry(reason=reason, after=after, attempted=False):
             return put_off(reason, now + micros(after or timedelta()))
         case Retry(reason=reason, after=after):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from consumers.web.render.uptime import DayUptime, Uptime
 from consumers.web.sse import Changing
 from schemas.events import Cell, Filter, Micros, Pace
-from schemas.vocabulary import Impact, Kind, NotificationState
+from schemas.vocabulary import Impact, Kind, NotificationState, Suppression
 from streams.domain.alarms import UnroutedAlarm
 from streams.domain.model import Incident, Maintenance, PageView
 from streams.runtime.views import Views
@@ -193,13 +193,16 @@ class SubscriberRow:
     filter: Filter
     created_at: Micros
     pace: Pace | None = None
+    suppression: Suppression | None = None
 
 
 class Subscribers(Protocol):
     """Reads who subscribed."""
 
-    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[SubscriberRow], str | None]:
-        """Return subscribers behind a cursor, and the next cursor if there is more."""
+    def list(
+        self, page: str, after: str | None, limit: int, state: str | None = None
+    ) -> tuple[Sequence[SubscriberRow], str | None]:
+        """Return subscribers behind a cursor, those in a ``state`` or all, and the next cursor if there is more."""
 
     def one(self, page: str, subscriber: str) -> SubscriberRow | None:
         """Return one subscriber, None for an unknown one."""

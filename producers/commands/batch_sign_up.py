@@ -12,9 +12,9 @@ from enum import Enum, auto
 import msgspec
 
 from producers.commands.addresses import Address, Sealed
-from producers.commands.deps import Standing
+from producers.commands.deps import AT_ONCE, Standing
 from producers.commands.desk import Desk, unavailable
-from producers.commands.sign_up import AT_ONCE, added_id, new_secret, unlocked
+from producers.commands.sign_up import added_id, new_secret, unlocked
 from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive, random_id
 from streams.log.port import LogUnavailableError

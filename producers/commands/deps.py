@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
-from schemas.events import AnyEvent, Filter
+from schemas.events import AnyEvent, Filter, Pace
+from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
@@ -15,6 +16,7 @@ from streams.runtime.notified import Notifications
 from streams.runtime.publisher import Publisher
 from streams.runtime.views import Views
 
+AT_ONCE = Pace()
 Find: TypeAlias = Callable[[str], AnyEvent | None]
 """Looks an event up by its id; may block."""
 
@@ -55,11 +57,14 @@ class Door:
 
 @dataclass(frozen=True)
 class Known:
-    """A subscriber as folded so far."""
+    """A subscriber as folded so far; ``suppression`` is why, where its address is suppressed."""
 
     channel: str
     is_active: bool
     filter: Filter
+    state: str = ""
+    suppression: Suppression | None = None
+    pace: Pace = AT_ONCE
 
 
 KnownOf: TypeAlias = Callable[[str, str], Known | None]

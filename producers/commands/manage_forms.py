@@ -3,12 +3,16 @@
 Only a POST changes anything; the page itself, which mail scanners open, is not of this package.
 """
 
+from typing import Any
+
 from fastapi import APIRouter
+from pydantic import ValidationError
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.commands.addresses import address_of
+from producers.commands.bodies.pace import PaceWish, pace_of
 from producers.commands.bodies.subscribers import NewSubscriber
 from producers.commands.desk import Desk
 from producers.commands.managing import Managing
@@ -17,7 +21,9 @@ from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import filter_of
 from streams.runtime.links import Purpose, Ticket
 from streams.runtime.problems import invalid
+from streams.runtime.validation import problem_of
 
+_PACE = ("quiet_from", "quiet_to", "zone", "digest", "digest_at", "minimum_gap", "critical_gets_through")
 _CHOICES = ("scope", "cells", "kinds", "min_impact")
 
 
@@ -35,6 +41,7 @@ class ManageForms:
         router.add_api_route("/manage", self.mail_link, methods=["POST"])
         for path, handler in (
             ("", self.change),
+            ("/pace", self.choose_pace),
             ("/pause", self.pause),
             ("/resume", self.resume),
             ("/leave", self.leave),
@@ -61,6 +68,13 @@ class ManageForms:
         ticket = self._ticket(token)
         wanted = _wanted(fields_of(request, body))
         await self._managing.change(ticket, filter_of(self._desk.view(ticket.page), wanted))
+        return _done(request, token, "changed")
+
+    async def choose_pace(self, request: Request, token: str) -> Response:
+        """Take when a subscriber wants to be told, and how often at the most."""
+        body = await form_body(request)
+        ticket = self._ticket(token)
+        await self._managing.choose_pace(ticket, pace_of(_pace(fields_of(request, body))))
         return _done(request, token, "changed")
 
     async def pause(self, request: Request, token: str) -> Response:
@@ -93,6 +107,23 @@ def _wanted(fields: Fields) -> NewSubscriber:
     if not fields.get("kinds"):
         raise invalid("kinds", "choose at least one, or pause the messages")
     return subscriber_of({name: fields[name] for name in _CHOICES if name in fields})
+
+
+def _pace(fields: Fields) -> PaceWish:
+    """Return when somebody wants to be told; raises ProblemError 400 that names the fields."""
+    given = {name: fields.get(name, [""])[0].strip() for name in _PACE}
+    wanted: dict[str, Any] = {"critical_gets_through": bool(given["critical_gets_through"])}
+    if given["quiet_from"] or given["quiet_to"]:
+        wanted["quiet_hours"] = {"from": given["quiet_from"], "to": given["quiet_to"], "zone": given["zone"]}
+    if given["digest"]:
+        daily = {"at": given["digest_at"]} if given["digest"] == "day" else {}
+        wanted["digest"] = {"every": given["digest"], "zone": given["zone"], **daily}
+    if given["minimum_gap"] not in ("", "0"):
+        wanted["minimum_gap"] = f"{given['minimum_gap']}s"
+    try:
+        return PaceWish.model_validate(wanted)
+    except ValidationError as error:
+        raise problem_of([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
 
 
 def _done(request: Request, token: str, what: str) -> Response:

@@ -15,6 +15,8 @@ from schemas.events import (
     Event,
     EventData,
     Filter,
+    Pace,
+    PaceChosen,
     SubscriberChanged,
     SubscriberPaused,
 )
@@ -35,6 +37,10 @@ class Managing:
     async def change(self, ticket: Ticket, wanted: Filter) -> None:
         """Have a subscriber hear of something else from now on."""
         await self._say(ticket, SubscriberChanged(ticket.subscriber, wanted))
+
+    async def choose_pace(self, ticket: Ticket, pace: Pace) -> None:
+        """Tell a subscriber at another pace from now on."""
+        await self._say(ticket, PaceChosen(ticket.subscriber, pace))
 
     async def pause(self, ticket: Ticket, *, paused: bool) -> None:
         """Have a subscriber hear of nothing until they want to again, or of what they chose again."""

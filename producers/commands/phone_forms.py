@@ -116,5 +116,6 @@ def _wish(owner: Ticket, number: str, known: Known) -> Wish:
         filter=known.filter,
         confirmed=False,
         operator=None,
+        pace=known.pace,
         behind=owner.subscriber,
     )

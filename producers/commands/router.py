@@ -13,6 +13,7 @@ from producers.commands.manage_forms import ManageForms
 from producers.commands.managing import Managing
 from producers.commands.phone_forms import PhoneForms
 from producers.commands.redrives import Redrives
+from producers.commands.reinstatement import Reinstatements
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import Subscribers
 
@@ -25,7 +26,8 @@ def commands_router(deps: CommandDeps) -> APIRouter:
     sign_ups = SignUps(desk)
     subscribers = Subscribers(desk, sign_ups)
     router = APIRouter()
-    for part in (Incidents(desk), Drafts(desk), Maintenances(desk), subscribers, Batches(desk), Redrives(desk)):
+    by_hand = (Incidents(desk), Drafts(desk), Maintenances(desk))
+    for part in (*by_hand, subscribers, Batches(desk), Redrives(desk), Reinstatements(desk)):
         router.include_router(part.routes(), prefix=PREFIX)
     router.include_router(Forms(desk, sign_ups, subscribers).routes())
     router.include_router(ManageForms(desk, sign_ups, Managing(desk, sign_ups)).routes())

@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from producers.commands.addresses import Address, Sealed
-from producers.commands.deps import Standing
+from producers.commands.deps import AT_ONCE, Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
 from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive, random_id
@@ -30,7 +30,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _SECRET_BYTES = 32
-AT_ONCE = Pace()
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ class What(StrEnum):
     FAILED = "failed"
     """The provider took it and it will not arrive: ``failed``; nothing is said against the address."""
     UNREACHABLE = "unreachable"
-    """As failed, and the address will never be reached: ``EndpointSuppressed``."""
+    """As failed, and the address will never be reached: ``EndpointSuppressed``, as bounced."""
     LEFT = "left"
-    """Its recipient wants no more: ``SubscriberRemoved``. The notification stays as it is."""
+    """Its recipient wants no more: ``EndpointSuppressed``, as opted out. The notification stays as it is."""
+    COMPLAINED = "complained"
+    """Its recipient says that it is spam: ``EndpointSuppressed``, as complained. The notification stays as it is."""
+    RETURNED = "returned"
+    """Its recipient wants to be told again: ``EndpointReinstated``. The notification stays as it is."""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -44,7 +48,8 @@ class Fact(msgspec.Struct, frozen=True):
     ``notification`` is the id that the channel gave along. ``reason`` is for operators (no address, nothing secret), or the
     provider's id where ``What`` says so. ``at`` is when it happened by the provider's clock. ``key`` names what was
     said, and is the same however often the provider repeats it. A fact that follows from what a person wrote to us has no
-    notification but an ``address``, in the canonical form of the reader's channel; it is ``LEFT`` or ``UNREACHABLE``.
+    notification but an ``address``, in the canonical form of the reader's channel; it is ``LEFT``, ``RETURNED`` or
+    ``UNREACHABLE``.
     """
 
     notification: str

@@ -14,12 +14,14 @@ from schemas import events as e
 from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, Event, EventData, Micros
 from schemas.ids import derive
 from schemas.vocabulary import NotificationState as State
+from schemas.vocabulary import Suppression
 from streams.runtime.notified import Notified
-from streams.runtime.signup import departure_id
+from streams.runtime.signup import BY_OWNER
 
 MOST_RESULTS = 1_000
 _ENDED = frozenset({State.DELIVERED, State.FAILED, State.SUPPRESSED, State.SUPERSEDED})
 _CONDEMNED = frozenset({What.FAILED, What.UNREACHABLE})
+_OF_THE_ADDRESS = frozenset({What.LEFT, What.COMPLAINED, What.RETURNED})
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class Recorder:
     def _results(self, fact: Fact) -> list[DeliveryResult]:
         """Return what may still count of what is said about a notification."""
         known = self._known.get(fact.notification)
-        if known is None or fact.what is What.LEFT or known.state in _ENDED:
+        if known is None or fact.what in _OF_THE_ADDRESS or known.state in _ENDED:
             return []
         if fact.what in _CONDEMNED:
             # Nobody but its holder may end what is in hand or in doubt; that it was taken, however, anybody may say.
@@ -84,15 +86,19 @@ class Recorder:
 
     def _consequences(self, fact: Fact, subscriber: str) -> Iterator[AnyEvent]:
         about = fact.notification or derive("receipt", self._kind, fact.key, subscriber)
+        owner = f"subscriber:{subscriber}"
         match fact.what:
             case What.UNREACHABLE:
                 # The sender derives the same id where a provider refuses an address at once.
-                yield self._event(
-                    derive("suppress", about), fact, "tocsin", e.EndpointSuppressed(subscriber, fact.reason)
-                )
-            case What.LEFT:
-                removed = e.SubscriberRemoved(subscriber, fact.reason)
-                yield self._event(departure_id(self._page, subscriber), fact, f"subscriber:{subscriber}", removed)
+                bounced = e.EndpointSuppressed(subscriber, fact.reason, Suppression.BOUNCED)
+                yield self._event(derive("suppress", about), fact, "tocsin", bounced)
+            case What.LEFT | What.COMPLAINED:
+                kind = Suppression.OPTED_OUT if fact.what is What.LEFT else Suppression.COMPLAINED
+                unwanted = e.EndpointSuppressed(subscriber, fact.reason, kind)
+                yield self._event(derive("suppress", about, kind, fact.key), fact, owner, unwanted)
+            case What.RETURNED:
+                again = e.EndpointReinstated(subscriber, fact.reason, list(BY_OWNER))
+                yield self._event(derive("reinstate", about, fact.key), fact, owner, again)
             case _:
                 pass
 

@@ -32,12 +32,17 @@ _SECOND: Micros = 1_000_000
 _LATEST = 2**40
 """Seconds; what lies beyond is no time."""
 _LONGEST_REASON = 200
-_LEFT = {"unsubscribe": "unsubscribed", "group_unsubscribe": "unsubscribed", "spamreport": "reported as spam"}
+_OF_THE_ADDRESS = {
+    "unsubscribe": (What.LEFT, "unsubscribed at SendGrid"),
+    "group_unsubscribe": (What.LEFT, "unsubscribed at SendGrid"),
+    "group_resubscribe": (What.RETURNED, "subscribed again at SendGrid"),
+    "spamreport": (What.COMPLAINED, "reported as spam"),
+}
 _DROPPED = {
     "bounced address": What.UNREACHABLE,
     "invalid": What.UNREACHABLE,
     "unsubscribed address": What.LEFT,
-    "spam reporting address": What.LEFT,
+    "spam reporting address": What.COMPLAINED,
 }
 """Why SendGrid did not even try, where that says something of the address: https://docs.sendgrid.com/glossary/drops."""
 
@@ -103,8 +108,8 @@ def _said(name: str, event: dict[str, Any]) -> Iterator[tuple[What, str]]:
             yield What.UNREACHABLE, _reason("bounced", event)
         case "dropped":
             yield from _dropped(event)
-        case _ if name in _LEFT:
-            yield What.LEFT, _LEFT[name]
+        case _ if name in _OF_THE_ADDRESS:
+            yield _OF_THE_ADDRESS[name]
         case _:  # deferred: SendGrid goes on by itself; opens and clicks are nobody's business
             pass
 
@@ -113,7 +118,7 @@ def _dropped(event: dict[str, Any]) -> Iterator[tuple[What, str]]:
     why = _text(event, "reason").strip().lower()
     what = _DROPPED.get(why, What.FAILED)
     reason = f"dropped by SendGrid: {why}" if why in _DROPPED else "dropped by SendGrid"
-    if what is What.LEFT:
+    if what in (What.LEFT, What.COMPLAINED):
         yield What.FAILED, reason
     yield what, reason
 

@@ -54,7 +54,7 @@ CALL_STATUSES: Mapping[str, What] = {
 CODES: Mapping[str, tuple[What, str]] = {
     "21211": (What.UNREACHABLE, "not a valid number"),
     "21408": (What.FAILED, "messages to this country are not permitted"),
-    "21610": (What.UNREACHABLE, "the recipient said STOP"),
+    "21610": (What.LEFT, "the recipient said STOP"),
     "21612": (What.FAILED, "there is no route from the sender to this number"),
     "21614": (What.UNREACHABLE, "the number takes no text messages"),
     "21635": (What.UNREACHABLE, "the number is a landline"),
@@ -71,6 +71,8 @@ CODES: Mapping[str, tuple[What, str]] = {
 """What an ErrorCode says of a message that failed: https://www.twilio.com/docs/api/errors. All others are failures."""
 STOP_WORDS = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
 """https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out; they must be all that a message says."""
+START_WORDS = frozenset({"START", "UNSTOP"})
+"""What lifts Twilio's own block. It takes YES as well, which people answer to much else: here it brings nobody back."""
 
 
 def _opened(read: Callable[[dict[str, str], str, Micros], Iterator[Fact]]) -> Callable[[Opening], Reader]:
@@ -129,7 +131,7 @@ def _of_messages(form: dict[str, str], notification: str, now: Micros) -> Iterat
         return
     what = MESSAGE_STATUSES.get(status)
     if notification and what is not None:
-        yield _fact(form, "MessageSid", status, what, notification, now)
+        yield from _facts(form, "MessageSid", status, what, notification, now)
 
 
 def _of_calls(form: dict[str, str], notification: str, now: Micros) -> Iterator[Fact]:
@@ -138,10 +140,10 @@ def _of_calls(form: dict[str, str], notification: str, now: Micros) -> Iterator[
         raise NotUnderstoodError("there is no CallStatus")
     what = CALL_STATUSES.get(status)
     if notification and what is not None:
-        yield _fact(form, "CallSid", status, what, notification, now)
+        yield from _facts(form, "CallSid", status, what, notification, now)
 
 
-def _fact(form: dict[str, str], name: str, status: str, what: What, notification: str, now: Micros) -> Fact:
+def _facts(form: dict[str, str], name: str, status: str, what: What, notification: str, now: Micros) -> Iterator[Fact]:
     sid = form.get(name, "")
     if not (0 < len(sid) <= _LONGEST_SID and sid.isascii() and sid.isalnum()):
         raise NotUnderstoodError(f"there is no {name}")
@@ -150,7 +152,9 @@ def _fact(form: dict[str, str], name: str, status: str, what: What, notification
         code = form.get("ErrorCode", "")
         what, words = CODES.get(code, (what, status))
         reason = f"Twilio's code {code}: {words}" if code in CODES else f"{status} at Twilio{_numbered(code)}"
-    return Fact(notification, what, reason, now, f"{sid} {status}")
+    if what is What.LEFT:
+        yield Fact(notification, What.FAILED, reason, now, f"{sid} {status}")
+    yield Fact(notification, what, reason, now, f"{sid} {status}")
 
 
 def _numbered(code: str) -> str:
@@ -158,13 +162,15 @@ def _numbered(code: str) -> str:
 
 
 def _answered(form: dict[str, str], now: Micros) -> Iterator[Fact]:
-    """Yield what a person wrote to us. START brings nobody back: a subscription that ended is made anew."""
+    """Yield what a person wrote to us. With Advanced Opt-Out Twilio says what it took the words for, in whatever language."""
     sid, number = form.get("MessageSid", ""), form.get("From", "")
     if not (sid and number):
         raise NotUnderstoodError("there is neither a status nor a message")
-    said = form.get("OptOutType") or form.get("Body", "")
-    if said.strip().upper() in STOP_WORDS:
+    said = (form.get("OptOutType") or form.get("Body", "")).strip().upper()
+    if said in STOP_WORDS:
         yield Fact("", What.LEFT, "answered STOP", now, f"{sid} stop", number)
+    elif said in START_WORDS:
+        yield Fact("", What.RETURNED, "answered START", now, f"{sid} start", number)
 
 
 MESSAGES = ReceiptKind("twilio", "Twilio, messages", _opened(_of_messages), quiet=True)

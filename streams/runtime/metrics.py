@@ -63,7 +63,7 @@ class Metrics:
         self.held_back = Counter(
             "tocsin_held_back",
             "How often a rate limit held a notification back, by channel and by whose limit it was:"
-            " account, sender or destination.",
+            " account, sender or destination, or the provider's, which said when to come again.",
             ["channel", "limit"],
             registry=registry,
         )

@@ -1,9 +1,15 @@
-"""What a confirmed sign-up brings about, and what its end is called, whichever way it was confirmed or ended."""
+"""What a confirmed sign-up brings about, what its end is called, and who may bring back an address that was suppressed."""
 
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros
 from schemas.ids import derive
+from schemas.vocabulary import Suppression
 from streams.keys.vault import Vault
+
+BY_OPERATOR = (Suppression.REFUSED, Suppression.BOUNCED, Suppression.GONE, Suppression.FAILING)
+"""What an operator may overrule who knows better than a provider. What an owner wants is the owner's to take back."""
+BY_OWNER = (*BY_OPERATOR, Suppression.OPTED_OUT)
+"""What an owner overrules who tells the provider so. A complaint is taken back by signing up anew, and by nothing less."""
 
 
 def confirmation(vault: Vault, page: str, subscriber: str, now: Micros) -> list[AnyEvent]:

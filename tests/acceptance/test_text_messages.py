@@ -1,4 +1,4 @@
-"""Text messages from end to end: an operator adds a number, or its owner by a code; Twilio is silent and reports later; STOP is the end."""
+"""Text messages from end to end: an operator adds a number, or its owner by a code; Twilio is silent and reports later; STOP ends it, START renews it."""
 
 import re
 from collections.abc import Iterator
@@ -103,6 +103,12 @@ def test_a_callback_ends_the_doubt_and_stop_ends_the_subscription(tocsin: Tocsin
     assert told.count(OTHER) >= 1
     assert told.count(NUMBER) == 1, "who said STOP is sent nothing more"
     assert "delivered" in {each["state"] for each in tocsin.deliveries(incident)}
+
+    again = answered | {"MessageSid": "SM" + "c" * 32, "Body": "start"}
+    assert reported(tocsin, again, tocsin.url + RECEIPTS) == 204
+    assert reported(tocsin, answered, tocsin.url + RECEIPTS) == 204, "the STOP once more, late"
+    opened(tocsin, "Payments fail")
+    wait_for("what START brings", lambda: [each["To"] for each in twilio.vendor.texts].count(NUMBER) == 2)
 
 
 def test_a_number_that_does_not_exist_is_not_tried_again(tocsin: Tocsin, twilio: VendorServer[Twilio]) -> None:

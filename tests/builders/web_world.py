@@ -114,8 +114,10 @@ class SubscribersInMemory:
     def __init__(self) -> None:
         self.known = {ANNA.id: ANNA}
 
-    def list(self, page: str, after: str | None, limit: int) -> tuple[Sequence[ports.SubscriberRow], str | None]:
-        return rows_behind([ANNA], after, limit)
+    def list(
+        self, page: str, after: str | None, limit: int, state: str | None = None
+    ) -> tuple[Sequence[ports.SubscriberRow], str | None]:
+        return rows_behind([ANNA] if state in (None, ANNA.state) else [], after, limit)
 
     def one(self, page: str, subscriber: str) -> ports.SubscriberRow | None:
         return self.known.get(subscriber)

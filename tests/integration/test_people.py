@@ -92,8 +92,8 @@ def test_there_and_on_and_once_more(tmp_path: Path) -> None:
         assert "added 5 of 5 lines" in result.stdout
         exported = old.export(first)
         assert len(exported) == 5
-        assert "email,'=cmd@shop.example,,active,,none,incident maintenance" in exported
-        assert "sms,'+4915112345678,,active,login,critical,incident maintenance" in exported
+        assert "email,'=cmd@shop.example,,active,,none,incident maintenance,,,," in exported
+        assert "sms,'+4915112345678,,active,login,critical,incident maintenance,,,," in exported
 
         result = new.run("subscriber", "import", str(first), "--confirmed")
         assert result.exit_code == 0, result.output
@@ -130,5 +130,26 @@ def test_a_channel_that_is_off_is_refused_line_by_line(tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert "line 3: mode: is not switched on here; there are email, sms, webhook" in result.stderr
         assert there.export(tmp_path / "people.csv") == [
-            "email,ann@shop.example,,active,api payments,none,incident maintenance"
+            "email,ann@shop.example,,active,api payments,none,incident maintenance,,,,"
         ]
+
+
+def test_when_they_are_told_comes_along(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "channel,address,quiet_hours,digest,minimum_gap,critical_gets_through\n"
+        "sms,+4915112345678,22:00-07:00 Europe/Berlin,08:00 Europe/Berlin,30m,no\n"
+        "sms,+4915112345679,,hour Asia/Kolkata,,\n"
+        "sms,+4915112345680,,,,\n"
+        "sms,+4915112345681,22:00-07:00 Europe/Berlni,,,\n"
+    )
+    with installed(tmp_path / "one") as one, installed(tmp_path / "two") as two:
+        result = one.run("subscriber", "import", str(file), "--confirmed")
+        assert "line 5: quiet_hours: no such time zone 'Europe/Berlni'" in result.stderr
+        exported = one.export(tmp_path / "all.csv")
+        assert len(exported) == 3
+        assert two.run("subscriber", "import", str(tmp_path / "all.csv"), "--confirmed").exit_code == 0
+        assert two.export(tmp_path / "again.csv") == exported
+        listed = two.run("subscriber", "list").stdout
+        assert "by a digest, 08:00 Europe/Berlin, each 30m at the most" in listed
+        assert "by a digest, hour Asia/Kolkata" in listed

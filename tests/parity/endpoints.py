@@ -9,7 +9,7 @@ from consumers.delivery.queue import Entry
 from schemas import events as e
 from schemas.events import DeliveryResult, EventData, Filter, Micros
 from schemas.ids import derive
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Impact, Kind, Suppression
 from schemas.vocabulary import NotificationState as State
 from tests.parity import world
 from tests.parity.alerts import MINUTE
@@ -50,13 +50,19 @@ class Subscribers:
             case 3 | 4 | 5 | 6:
                 return name, e.SubscriberChanged(name, self._filter())
             case 7:
-                return name, e.EndpointSuppressed(name, "the address does not exist")
+                return name, self._of_the_address(name)
             case 8:
                 return name, e.SubscriberRemoved(name, random.choice(["unsubscribed", "erased", "replaced"]))
             case 9:
                 return name, e.SubscriberPaused(name, random.random() < 0.6)
             case _:
                 return name, e.ConfirmationRequested(name, derive("attempt", name, str(random.random())))
+
+    def _of_the_address(self, name: str) -> EventData:
+        random = self._random
+        if random.random() < 0.6:
+            return e.EndpointSuppressed(name, "the address does not exist", random.choice(list(Suppression)))
+        return e.EndpointReinstated(name, "it is back", random.sample(list(Suppression), 4))
 
     def _filter(self) -> Filter:
         random = self._random

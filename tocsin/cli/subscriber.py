@@ -75,9 +75,27 @@ def list_subscribers(
     desk: Desk,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 100,
     after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Go on where a list ended.")] = None,
+    *,
+    suppressed: Annotated[bool, typer.Option("--suppressed", help="Only who is not told any more, and why.")] = False,
 ) -> None:
     """List subscribers; addresses are masked."""
-    desk.answer(desk.get("subscribers", query={"limit": limit, "after": after}), _show_list)
+    query = {"limit": limit, "after": after, "state": "suppressed" if suppressed else None}
+    desk.answer(desk.get("subscribers", query=query), _show_suppressed if suppressed else _show_list)
+
+
+@app.command("reinstate")
+@posting
+def reinstate(
+    desk: Desk,
+    subscriber: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="Its id.")],
+    *,
+    even_complained: Annotated[
+        bool, typer.Option("--even-complained", help="Although its owner reported what was sent as spam.")
+    ] = False,
+) -> None:
+    """Let a suppressed address be told again."""
+    answer = desk.post("subscribers", subscriber, "reinstate", body={"even_complained": even_complained})
+    desk.answer(answer.document, lambda _: print(f"subscriber {subscriber} is told again"))
 
 
 @app.command("remove")
@@ -117,6 +135,13 @@ def _show_list(document: Any) -> None:
         [*fields(one, names), *_filter(one.get("filter")), words_of(one.get("pace"))] for one in document["subscribers"]
     ]
     table((*names, "from impact", "cells", "told"), rows, empty="no subscribers")
+    if document.get("next"):
+        print(f"more: --after {document['next']}")
+
+
+def _show_suppressed(document: Any) -> None:
+    names = ("id", "channel", "address", "suppression", "reason")
+    table(names, [fields(one, names) for one in document["subscribers"]], empty="nobody is suppressed")
     if document.get("next"):
         print(f"more: --after {document['next']}")
 

@@ -10,7 +10,6 @@ from consumers.delivery.dispatch import Dispatch
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
-from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership
 from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.limited import limited
@@ -104,7 +103,7 @@ class DeliveryWorker:
         limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, storage)
         failpoint = failpoints.from_environment(environment)
         return Sender(
-            kept_apart(limited(channel, limiter)),
+            limited(channel, limiter),
             ledger,
             dispatch,
             ground.clock,

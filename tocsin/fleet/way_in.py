@@ -102,7 +102,9 @@ class WayIn:
             return None
         if known.state == REMOVED:
             return Standing.REPLACED if known.reason == _REPLACED else Standing.ENDED
-        return Standing.CONFIRMED if known.state in (ACTIVE, PAUSED) else Standing.WAITING
+        # Who is suppressed stands as before, so that a list that is imported again brings nobody back.
+        state = known.before or known.state
+        return Standing.CONFIRMED if state in (ACTIVE, PAUSED) else Standing.WAITING
 
 
 def _translated(ask: Callable[[], T]) -> T:

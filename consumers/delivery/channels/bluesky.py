@@ -89,6 +89,7 @@ class BlueskyChannel:
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
         limits=Limits(sender="1666/h, 11666/d"),
+        waits_together=True,
         threads=True,
     )
 

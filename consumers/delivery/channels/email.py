@@ -246,6 +246,7 @@ def _capabilities(settings: EmailSettings, *, claim: int, batch: int = 1, claims
         idempotent=settings.resend_in_doubt,
         confirm_by=ConfirmBy.LINK,
         combines=True,
+        waits_together=settings.sendgrid is not None,  # a mail server says "later" of one mailbox as well
         claim=claim,
         batch=batch,
         claims=claims,

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
-from consumers.delivery.breaker import Breaker, pause
+from consumers.delivery.breaker import FIRST_PAUSE, Breaker, pause
 from consumers.delivery.channel import BatchChannel, Channel, Message
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
@@ -66,7 +66,9 @@ class _Road:
         if _is_passed_on(outcome):
             self._failures += 1
             if isinstance(outcome, Rejected):
-                self.rest(now, outcome.reason)
+                self.rest(now, outcome.reason, pause(self.breaker.refusals + 1))
+            elif isinstance(outcome, Retry) and outcome.after and self.channel.capabilities.waits_together:
+                self.rest(now, outcome.reason, outcome.after)
         elif not isinstance(outcome, InDoubt):
             if self.breaker.refusals:
                 _log.info("%s is used again", self.name)
@@ -79,10 +81,9 @@ class _Road:
         """Whether it took nothing for a while, though it did not refuse us either."""
         return self._failures >= _PATIENCE
 
-    def rest(self, now: Micros, reason: str) -> None:
+    def rest(self, now: Micros, reason: str, rest: timedelta) -> None:
         """Pass it over for a while."""
         if not self.breaker.is_open(now):
-            rest = pause(self.breaker.refusals + 1)
             _log.warning("%s rests for %d s: %s", self.name, rest.total_seconds(), reason)
             self.breaker.refused(now, now + rest // timedelta(microseconds=1), reason)
             self._heard(self.name, True)
@@ -103,7 +104,8 @@ class FailoverChannel:
 
     def __init__(self, providers: Sequence[Provider], context: ChannelContext) -> None:
         first = providers[0].channel
-        self.capabilities = first.capabilities
+        # Who has a message, if any, is not known of one that is in doubt: nobody can be asked.
+        self.capabilities = replace(first.capabilities, asked_after=None)
         self._first = first
         channel = self.capabilities.name
         self._roads = [
@@ -153,7 +155,7 @@ class FailoverChannel:
             road.note(outcome, now)
         others = [one for one in self._roads if one is not road]
         if road.stumbles and any(one.breaker.refusals == 0 for one in others):
-            road.rest(now, "it takes nothing")
+            road.rest(now, "it takes nothing", FIRST_PAUSE)
         return outcomes
 
     def _passed_over(self, road: _Road) -> Outcome:

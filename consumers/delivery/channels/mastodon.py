@@ -68,6 +68,7 @@ class MastodonChannel:
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
         limits=Limits(sender="300/5m"),
+        waits_together=True,
         threads=True,
     )
 

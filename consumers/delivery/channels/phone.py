@@ -42,6 +42,7 @@ class PhoneChannel:
             claim=min(4 * settings.connections, 1000),
             asked_after=timedelta(seconds=settings.ask_after),
             limits=limits,
+            waits_together=True,
             codes_a_day=codes_a_day,
         )
 

@@ -127,7 +127,8 @@ class SmsChannel(PhoneChannel):
         listed = await self._twilio.texts_to(number, sender)
         if isinstance(listed, Unknown):
             return listed
-        found = text_among(listed, self._fields(message, number)["body"], moment(message.notice.published_at))
+        text, published = self._fields(message, number)["body"], moment(message.notice.published_at)
+        found = text_among(listed, text, published, combinable=message.combinable)
         if not isinstance(found, Record):
             return found
         settled: Outcome = self._twilio.settled(found) or Sent(found.sid)

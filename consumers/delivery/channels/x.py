@@ -84,6 +84,7 @@ class XChannel:
         confirm_by=ConfirmBy.OPERATOR,
         claim=CONNECTIONS,
         limits=Limits(account="10000/d", sender="100/15m, 300/3h"),
+        waits_together=True,
         threads=True,
     )
 

@@ -31,8 +31,13 @@ class Record(NamedTuple):
     code: object = None
 
 
-def text_among(records: Sequence[Record], text: str, published: datetime) -> Record | Retry | Unknown:
-    """Return the message with this text that was made since then, or whether there is certainly none."""
+def text_among(
+    records: Sequence[Record], text: str, published: datetime, *, combinable: bool = False
+) -> Record | Retry | Unknown:
+    """Return the message with this text that was made since then, or whether there is certainly none.
+
+    What is ``combinable`` may have gone out in other words: then any message of that time may be it.
+    """
     recent = _recent(records, published)
     ours = {_bare(text), _bare(_TRIAL + text)}
     alike = [one for one in recent if one.body is not None and _bare(one.body) in ours]
@@ -40,6 +45,8 @@ def text_among(records: Sequence[Record], text: str, published: datetime) -> Rec
         return alike[0]
     if any(not one.body for one in recent):  # an account may be set to keep no texts
         return Unknown("Twilio has a message to this number of that time and does not tell its text")
+    if combinable and recent:
+        return Unknown("Twilio has another message to this number of that time, which may hold this one", final=True)
     return _absence(records, recent)
 
 

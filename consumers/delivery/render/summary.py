@@ -19,7 +19,8 @@ from schemas.vocabulary import IMPACT_RANK, Kind
 STATUS = "summary"
 _TEXT_LIMIT = 280
 """Characters of each message's text."""
-_MARKUP = re.compile(r"([\\`*_\[\]<>#&!~|])")
+_MARKUP = re.compile(r"([\\`*\[]|(?<!\w)_|_(?!\w))")
+"""What would be markup in a line of text. Mails show Markdown as it is written to who reads plain text, so no more is escaped."""
 
 
 def summary_of(messages: Sequence[Message]) -> Message:
@@ -61,7 +62,7 @@ def _line(message: Message) -> str:
     at = instant(message.notice.published_at, zone_of(message.notice.timezone))
     text = cut_to(" ".join(plain_of(message.notice.body).split()), _TEXT_LIMIT)
     said = f": {_plain(text)}" if text else ""
-    return f"- **{_plain(words.status)}: {_plain(words.title)}** ({at}){said}"
+    return f"- {_plain(words.status)}: {_plain(words.title)} ({at}){said}"
 
 
 def _plain(text: str) -> str:

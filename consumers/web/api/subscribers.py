@@ -1,6 +1,7 @@
 """GET subscribers: who wants to hear of what; for operators only, and no address is shown whole."""
 
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -9,8 +10,10 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask
 from consumers.web.api.shape import Shape, when
 from schemas.events import Cell, Filter, Pace, QuietHours
-from schemas.vocabulary import DigestEvery, Impact, Kind
+from schemas.vocabulary import DigestEvery, Impact, Kind, Suppression
 from streams.runtime.access import Role
+
+StateName: TypeAlias = Literal["pending", "active", "paused", "suppressed", "removed"]
 
 
 class CellChoice(Shape):
@@ -62,6 +65,8 @@ class SubscriberShape(Shape):
     address: str
     state: str
     reason: str | None
+    suppression: Suppression | None
+    """Why an address is not told any more; null while it is not suppressed, and where that was not recorded."""
     filter: FilterShape
     pace: PaceShape | None
     created_at: datetime
@@ -82,10 +87,12 @@ class Subscribers(Reading):
         router.get("/subscribers", responses={**BAD, **MISSING, **REFUSED})(self.subscribers)
         return router
 
-    def subscribers(self, page: str, after: After = None, limit: Limit = 100) -> SubscriberList:
-        """Return the page's subscribers in any state."""
+    def subscribers(
+        self, page: str, after: After = None, limit: Limit = 100, state: StateName | None = None
+    ) -> SubscriberList:
+        """Return the page's subscribers in any state, or in one: ``suppressed`` are those who are not told any more."""
         self.view(page)
-        rows, following = ask(lambda: self.deps.subscribers.list(page, after, limit))
+        rows, following = ask(lambda: self.deps.subscribers.list(page, after, limit, state))
         return SubscriberList(subscribers=[_shape(row) for row in rows], next=following)
 
 
@@ -96,6 +103,7 @@ def _shape(row: ports.SubscriberRow) -> SubscriberShape:
         address=row.address,
         state=row.state,
         reason=row.reason or None,
+        suppression=row.suppression,
         filter=filter_shape(row.filter),
         pace=pace_shape(row.pace),
         created_at=when(row.created_at),

@@ -6,6 +6,7 @@ import msgspec
 
 from consumers.web.ports import SubscriberRow
 from consumers.web.render.board import Row, all_rows, board
+from consumers.web.render.paced import Paced, paced
 from schemas.events import Cell, Filter
 from schemas.vocabulary import Impact, Kind
 from streams.domain.model import PageView
@@ -39,11 +40,13 @@ class Managed(msgspec.Struct, frozen=True):
     address: str
     state: str
     chosen: Chosen
+    paced: Paced
 
 
 def managed(view: PageView, row: SubscriberRow) -> Managed:
     """Return what a subscriber's own page shows. What the page has no more is passed over: no filter can mean it."""
-    return Managed(row.channel, row.address, row.state, _chosen(view, row.filter))
+    timing = paced(row.pace, view.settings.timezone)
+    return Managed(row.channel, row.address, row.state, _chosen(view, row.filter), timing)
 
 
 def _chosen(view: PageView, wanted: Filter) -> Chosen:

@@ -16,6 +16,7 @@ from consumers.web.render.board import all_rows, board
 from consumers.web.render.managed import EVERYTHING, Managed
 from consumers.web.render.markdown import to_html
 from consumers.web.render.offers import BY_DEFAULT, Offers
+from consumers.web.render.paced import zones
 from consumers.web.render.subject import of_incident, of_maintenance
 from consumers.web.render.timeline import history, past_days
 from consumers.web.render.times import Times
@@ -70,6 +71,7 @@ class Pages:
             "honeypot": HONEYPOT,
             "everything": EVERYTHING,
             "offers": offers,
+            "zones": zones,
         }
         self._templates.filters |= {"markdown": to_html, "day": day_of}
 

@@ -197,6 +197,13 @@ class Erased(Answer):
     state: str
 
 
+class Reinstated(Answer):
+    """A subscriber who is told again."""
+
+    id: str
+    state: str
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of these error statuses."""
     return {status: {"model": Refusal, "description": _MEANINGS[status]} for status in statuses}

@@ -16,6 +16,7 @@ from streams.log.port import event_of
 from streams.runtime.access import Access, Operator, Role
 from streams.runtime.links import Links
 from tests.unit.intake.station import PAGE, Station, bearer, client_of
+from tocsin.faces import known_by
 
 API = f"/api/v1/pages/{PAGE}"
 OPS, LEAD, BOSS, GUEST = bearer("ops-token"), bearer("lead-token"), bearer("boss-token"), bearer("guest-token")
@@ -62,6 +63,7 @@ class Office(Station):
             "clock": lambda: self.now,
             "find": self.find,
             "notifications": self.backend.queue,
+            "known": known_by(self.backend.subscribers.subscriber),
             "limits": self.limits,
             "doors": {"text": Door(a_number), "room": Door(str, by_operator=True)},
         }

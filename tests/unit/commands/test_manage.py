@@ -10,13 +10,17 @@ from producers.commands.limits import SignUpLimits
 from schemas.events import (
     Cell,
     ConfirmationRequested,
+    Digest,
     Filter,
+    Pace,
+    PaceChosen,
+    QuietHours,
     SubscriberAdded,
     SubscriberChanged,
     SubscriberPaused,
     SubscriberRemoved,
 )
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import DigestEvery, Impact, Kind
 from streams.log.port import LogUnavailableError
 from streams.runtime.links import Purpose
 from tests.unit.commands.office import API, BOSS, OPS, Office
@@ -105,6 +109,60 @@ async def test_a_pause_ends_when_its_owner_says_so(office: Office, client: httpx
     assert [data.paused for data in office.of(SubscriberPaused)] == [True, True, False]
 
 
+TIMES: dict[str, Any] = {
+    "quiet_from": "22:00", "quiet_to": "07:00", "zone": "Europe/Berlin", "digest": "", "digest_at": "08:00",
+    "minimum_gap": "0", "critical_gets_through": "yes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "pace"),
+    [
+        ({}, Pace(QuietHours(22 * 60, 7 * 60, "Europe/Berlin"))),
+        ({"quiet_from": "", "quiet_to": "", "critical_gets_through": []}, Pace(critical_gets_through=False)),
+        ({"quiet_from": "", "quiet_to": "", "minimum_gap": "900"}, Pace(minimum_gap=900)),
+        (
+            {"quiet_from": "", "quiet_to": "", "digest": "hour"},
+            Pace(digest=Digest(DigestEvery.HOUR, 0, "Europe/Berlin")),
+        ),
+        (
+            {"quiet_from": "", "quiet_to": "", "digest": "day"},
+            Pace(digest=Digest(DigestEvery.DAY, 480, "Europe/Berlin")),
+        ),
+    ],
+)
+async def test_when_and_how_often_is_saved(
+    office: Office, client: httpx.AsyncClient, change: dict[str, Any], pace: Pace
+) -> None:
+    one = await subscribed(client)
+    answer = await press(office, client, one, "/pace", **(TIMES | change))
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("?done=changed")
+    assert office.of(PaceChosen) == [PaceChosen(one, pace)]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"quiet_to": ""}, "quiet_hours.to"),
+        ({"quiet_from": "25:00"}, "quiet_hours.from"),
+        ({"zone": "Europe/Berlni"}, "quiet_hours.zone"),
+        ({"quiet_to": "22:00"}, "quiet_hours"),
+        ({"digest": "week"}, "digest.every"),
+        ({"digest": "day", "digest_at": ""}, "digest.at"),
+        ({"minimum_gap": "1"}, "minimum_gap"),
+        ({"minimum_gap": "often"}, "minimum_gap"),
+    ],
+)
+async def test_times_that_make_no_sense_are_named(
+    office: Office, client: httpx.AsyncClient, change: dict[str, Any], field: str
+) -> None:
+    one = await subscribed(client)
+    answer = await press(office, client, one, "/pace", **(TIMES | change))
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+    assert not office.of(PaceChosen)
+
+
 async def test_whoever_paused_counts_as_subscribed(office: Office) -> None:
     async with office.desk(doors={"email": Door(str)}) as client:
         one = await subscribed(client)
@@ -127,7 +185,7 @@ async def test_the_link_is_worth_nothing_afterwards(office: Office, client: http
             await subscribed(client)
         case _:
             assert (await client.delete(f"{API}/subscribers/{one}", headers=BOSS)).status_code == 200
-    for what, form in (("", CHOICE), ("/pause", {}), ("/resume", {})):
+    for what, form in (("", CHOICE), ("/pace", TIMES), ("/pause", {}), ("/resume", {})):
         assert (await press(office, client, one, what, **form)).status_code == 410
     assert not office.of(SubscriberChanged)
     assert not office.of(SubscriberPaused)
@@ -142,7 +200,7 @@ async def test_a_link_is_good_for_its_subscriber_page_and_purpose_only(
     elsewhere = office.links.token(Purpose.MANAGE, "x", one)
     leave = office.links.token(Purpose.UNSUBSCRIBE, PAGE, one)
     for token in (elsewhere, leave, good[:-1], good + "A", f"x{good}"):
-        for what in ("", "/pause", "/resume", "/leave"):
+        for what in ("", "/pace", "/pause", "/resume", "/leave"):
             assert (await client.post(f"/manage/{token}{what}", data=CHOICE)).status_code == 404
     assert (await client.post(f"/unsubscribe/{good}")).status_code == 404
     assert office.states() == {one: "active"}
@@ -153,7 +211,7 @@ async def test_following_the_link_changes_nothing(office: Office, client: httpx.
     one = await subscribed(client)
     token = office.links.token(Purpose.MANAGE, PAGE, one)
     before = len(office.events())
-    for what in ("", "/pause", "/resume", "/leave"):
+    for what in ("", "/pace", "/pause", "/resume", "/leave"):
         assert (await client.get(f"/manage/{token}{what}")).status_code == 405
         assert (await client.head(f"/manage/{token}{what}")).status_code == 405
     assert len(office.events()) == before

@@ -31,7 +31,7 @@ from schemas.events import (
 )
 from schemas.ids import random_id
 from schemas.topics import NOTIFICATIONS, shard_of
-from schemas.vocabulary import IncidentStatus, Kind, NotificationState
+from schemas.vocabulary import Impact, IncidentStatus, Kind, NotificationState
 from streams.keys.sqlite import SqliteKeyStore
 from streams.keys.vault import Vault
 from streams.log.memory import MemoryEventLog
@@ -166,19 +166,19 @@ class Fleet:
 
     # --- what happens ---
 
-    def subscribe(self, count: int, pace: Pace | None = None) -> None:
-        """Add subscribers to everything."""
+    def subscribe(self, count: int, pace: Pace | None = None, address: str = "{}@example.com") -> None:
+        """Add subscribers to everything; each one's id stands in their address."""
         for _ in range(count):
             key = random_id()
             self._vault.create(key)
-            sealed = self._vault.seal(key, msgspec.json.encode(Endpoint(f"{key}@example.com")))
+            sealed = self._vault.seal(key, msgspec.json.encode(Endpoint(address.format(key))))
             name = self.channel.capabilities.name
             self._subscribers[key] = Subscriber(key, name, sealed, EVERYTHING, ACTIVE, "", "test", self.now, pace)
             self.people.append(key)
 
-    def tell(self, status: IncidentStatus = OPENING, subject: str = "outage") -> None:
+    def tell(self, status: IncidentStatus = OPENING, subject: str = "outage", impact: Impact = Impact.CRITICAL) -> None:
         """Publish an update that is planned for everybody."""
-        notice = notice_of(status, subject, self.now)
+        notice = msgspec.structs.replace(notice_of(status, subject, self.now), impact=impact)
         plans = [
             NotificationsPlanned(
                 notice.update, subject, Kind.INCIDENT, self.channel.capabilities.name, number, shard_of(one), [one]

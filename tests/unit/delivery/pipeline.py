@@ -13,7 +13,6 @@ import msgspec
 from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.hosts import kept_apart
 from consumers.delivery.ledger import OVERTAKEN, LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
@@ -70,6 +69,8 @@ class ScriptedChannel:
         batch: int = 1,
         asked_after: timedelta | None = None,
         combines: bool = True,
+        claims: int = 1,
+        waits_together: bool = False,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
@@ -82,8 +83,10 @@ class ScriptedChannel:
             claim,
             threads=threads,
             batch=batch,
+            claims=claims,
             asked_after=asked_after,
             combines=combines and name != "webhook",
+            waits_together=waits_together,
         )
         self.asked: list[Message] = []
         self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")
@@ -203,7 +206,7 @@ class Pipeline:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, self.policy)
         folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
         ledger = Ledger(backend.queue, backend.publisher, folded)
-        channel = kept_apart(limited(self.channel, self.limiter))
+        channel = limited(self.channel, self.limiter)
         return Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:

@@ -11,7 +11,7 @@ from consumers.delivery.leases import LEASE
 from consumers.delivery.outcome import InDoubt
 from consumers.delivery.switched_off import REASON, SwitchedOff
 from schemas.events import Pace, QuietHours
-from schemas.vocabulary import IncidentStatus, NotificationState
+from schemas.vocabulary import Impact, IncidentStatus, Kind, NotificationState
 from tests.unit.delivery.fleet import Fleet, Worker, quiet
 from tests.unit.delivery.pipeline import SECOND, ScriptedChannel
 
@@ -259,3 +259,26 @@ async def test_what_is_to_wait_is_put_off_by_whoever_holds_it_and_is_no_attempt(
         worker.membership.renew()
     await mail.until(mail.ended)
     assert (len(mail.attempts()), mail.states()) == (10, {"sent"})
+
+
+async def test_what_waits_for_one_endpoint_goes_out_as_one_message_whoever_sends_it(mail: Fleet) -> None:
+    mail.subscribe(5, Pace(minimum_gap=60))
+    for _ in range(2):
+        await mail.worker()
+    for subject in ("one", "two", "three"):
+        mail.tell(subject=subject, impact=Impact.MAJOR)
+    await mail.until(
+        lambda: (
+            [item.state for item in mail.items()].count(NotificationState.SENT) == 5
+            and not any(item.turn is not None or item.state is NotificationState.CLAIMED for item in mail.items())
+        )
+    )
+    assert len(mail.attempts()) == 5
+    mail.now += 60 * SECOND
+    for worker in mail.workers:
+        worker.membership.renew()
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    together = [message for message in mail.channel.attempts if message.notice.kind is Kind.SUMMARY]
+    assert (len(together), len(mail.attempts())) == (5, 10)
+    assert {message.notice.title for message in together} == {"2 incidents"}

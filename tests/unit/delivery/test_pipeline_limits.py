@@ -1,14 +1,20 @@
 """Senders with limits over a real log: what is over one waits, counts as no attempt, and holds up nobody else."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from consumers.delivery.channel import BatchChannel
+from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
+from consumers.delivery.outcome import Retry
 from consumers.delivery.rates import Limits
 from schemas.vocabulary import IncidentStatus
 from streams.runtime.state_store import StoreUnavailableError
+from tests.unit.delivery.channels.messages import message
 from tests.unit.delivery.pipeline import MINUTE, SECOND, Pipeline, ScriptedChannel
 
 ANN, BEN = "ann@example.com", "ben@example.com"
@@ -98,4 +104,40 @@ async def test_where_the_counts_cannot_be_reached_it_waits(tmp_path: Path) -> No
     [entry] = mail.entries()
     assert (entry.state, entry.attempts) == ("planned", 0)
     assert mail.backend.queue.due_at("email") == mail.now + 2 * SECOND
+    mail.close()
+
+
+async def test_a_provider_that_names_a_time_for_all_is_left_alone_until_then() -> None:
+    held: list[str] = []
+    made, limiter = ScriptedChannel(waits_together=True, batch=5), Limiter("email", held=held.append)
+    channel = limited(made, limiter)
+    made.script(Retry("answered 429", timedelta(hours=1)))
+    await cast(BatchChannel, channel).send_all([message()])
+    assert (limiter.take(5), held) == (0, ["provider"])
+    assert timedelta(minutes=59) < limiter.pause() <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "together"),
+    [
+        (Retry("answered 429", timedelta(hours=1)), False),
+        (Retry("answered 503"), True),
+        (Retry("not tried", timedelta(hours=1), attempted=False), True),
+    ],
+)
+async def test_whatever_else_is_answered_stops_nobody(outcome: Retry, together: bool) -> None:
+    made, limiter = ScriptedChannel(waits_together=together), Limiter("email")
+    made.script(outcome)
+    await limited(made, limiter).send(message())
+    assert (limiter.take(5), limiter.pause()) == (5, timedelta())
+
+
+async def test_one_that_means_an_address_holds_up_no_other(tmp_path: Path) -> None:
+    mail = Pipeline(tmp_path, ScriptedChannel(claim=1))
+    for number in range(3):
+        mail.subscribe(f"p{number}@example.com")
+    mail.channel.script(Retry("answered 429", timedelta(hours=1)))
+    mail.publish()
+    await mail.deliver()
+    assert sorted(state for _, state in mail.states()) == ["planned", "sent", "sent"]
     mail.close()

@@ -209,8 +209,8 @@ async def test_the_summary_lists_what_there_is_and_leads_to_the_page(mail: Pipel
     message = mail.channel.attempts[-1]
     assert message.notice.title == "2 incidents"
     assert message.notice.body.splitlines() == [
-        "- **Investigating: API errors** (2026-03-01 12:00 UTC): Some requests fail.",
-        "- **Happened, and over: API errors** (2026-03-01 12:01 UTC): Some requests fail.",
+        "- Investigating: API errors (2026-03-01 12:00 UTC): Some requests fail.",
+        "- Happened, and over: API errors (2026-03-01 12:01 UTC): Some requests fail.",
     ]
     assert subject_url(message.notice) == "http://status.example"
     assert message.unsubscribe_url

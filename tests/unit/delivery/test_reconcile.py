@@ -15,6 +15,7 @@ from consumers.delivery.outcome import Finding, InDoubt, Rejected, Retry, Scope,
 from consumers.delivery.rates import Limits
 from consumers.delivery.subscribers import SUPPRESSED
 from consumers.delivery.verdicts import micros, still_unknown
+from schemas.events import Pace, PaceChosen
 from tests.unit.delivery.fleet import Fleet
 from tests.unit.delivery.pipeline import MINUTE, NOON, OPENING, PAGE, SECOND, Crash, Pipeline, ScriptedChannel, pipeline
 
@@ -132,6 +133,20 @@ async def test_a_limit_of_messages_is_none_of_questions(tmp_path: Path) -> None:
         made.subscribe("+15005550006")
         await in_doubt(made, Sent("SM1"))
         assert [state for _, state in made.states()] == ["sent"]
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize(("pace", "perhaps"), [(Pace(), False), (Pace(minimum_gap=600), True)])
+async def test_the_provider_is_told_whether_it_may_have_gone_out_with_others(
+    tmp_path: Path, pace: Pace, perhaps: bool
+) -> None:
+    channel = asking()
+    made = Pipeline(tmp_path, channel)
+    try:
+        made.append(PaceChosen(made.subscribe("+15005550006"), pace))
+        await in_doubt(made, Sent("SM1"))
+        assert [message.combinable for message in (*channel.attempts, *channel.asked)] == [False, perhaps]
     finally:
         made.close()
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from consumers.delivery import timing
-from schemas.events import Micros, Pace, QuietHours
-from schemas.vocabulary import Impact, IncidentStatus, Kind
+from schemas.events import Digest, Micros, Pace, QuietHours
+from schemas.vocabulary import DigestEvery, Impact, IncidentStatus, Kind
 from tests.unit.delivery.pipeline import NOON, OPENING, notice_of
 
 BERLIN, LONDON, APIA, KOLKATA, LORD_HOWE = (
@@ -126,3 +126,71 @@ def test_what_somebody_waits_for_is_never_held(kind: Kind) -> None:
     pace = Pace(quiet_hours=NIGHT, critical_gets_through=False)
     held = timing.hold(pace, replace(LESSER, kind=kind, status=IncidentStatus.RESOLVED), AT_NIGHT)
     assert (held is not None) == (kind in {Kind.INCIDENT, Kind.MAINTENANCE})
+
+
+# --- digests and gaps ---
+
+DAILY, HOURLY = Digest(DigestEvery.DAY, minutes("08:00"), BERLIN), Digest(DigestEvery.HOUR, 0, KOLKATA)
+
+
+@pytest.mark.parametrize(
+    ("digest", "after", "due"),
+    [
+        (DAILY, "2026-11-22T06:59:59", "2026-11-22T07:00:00"),
+        (DAILY, "2026-11-22T07:00:00", "2026-11-23T07:00:00"),
+        (DAILY, "2026-03-28T08:00:00", "2026-03-29T06:00:00"),
+        (DAILY, "2026-10-24T08:00:00", "2026-10-25T07:00:00"),
+        (replace(DAILY, at=minutes("02:30")), "2026-03-28T12:00:00", "2026-03-29T01:00:00"),
+        (replace(DAILY, at=minutes("02:30")), "2026-10-25T00:29:00", "2026-10-25T00:30:00"),
+        (replace(DAILY, at=minutes("02:30")), "2026-10-25T00:30:00", "2026-10-26T01:30:00"),
+        (replace(DAILY, zone=APIA), "2011-12-29T19:00:00", "2011-12-30T10:00:00"),
+        (HOURLY, "2026-11-22T12:00:00", "2026-11-22T12:30:00"),
+        (HOURLY, "2026-11-22T12:30:00", "2026-11-22T13:30:00"),
+        (replace(HOURLY, zone="UTC"), "2026-11-22T12:59:59", "2026-11-22T13:00:00"),
+    ],
+)
+def test_digests_by_the_clocks_of_the_zone(digest: Digest, after: str, due: str) -> None:
+    assert timing.next_digest(digest, at(after)) == at(due)
+
+
+@given(st.builds(Digest, st.sampled_from(DigestEvery), times, st.sampled_from(ZONES)), moments)
+def test_digests_come_one_after_the_other(digest: Digest, now: Micros) -> None:
+    due = timing.next_digest(digest, now)
+    longest = 60 if digest.every is DigestEvery.HOUR else 50 * 60
+    assert now < due <= now + longest * MINUTE
+    assert timing.next_digest(digest, due - 1) == due
+    assert timing.next_digest(digest, due) > due
+
+
+@pytest.mark.parametrize(
+    ("pace", "last_left", "held"),
+    [
+        (Pace(minimum_gap=1_800), None, None),
+        (Pace(minimum_gap=1_800), "2026-11-22T22:30:00", None),
+        (
+            Pace(minimum_gap=1_800), "2026-11-22T22:45:00",
+            ("2026-11-22T23:15:00", "at most one message each 30m, the next at 23:15 UTC"),
+        ),
+        (
+            Pace(quiet("00:00", "07:00"), minimum_gap=5_400), "2026-11-22T22:30:00",
+            ("2026-11-23T06:00:00", "quiet hours until 07:00 Europe/Berlin"),
+        ),
+        (
+            Pace(digest=DAILY, minimum_gap=1_800), "2026-11-22T22:45:00",
+            ("2026-11-23T07:00:00", "digest at 08:00 Europe/Berlin"),
+        ),
+        (Pace(NIGHT, digest=replace(DAILY, at=0)), None, ("2026-11-23T06:00:00", "quiet hours until 07:00 Europe/Berlin")),
+    ],
+)  # fmt: skip
+def test_what_is_longest_counts_and_says_so(pace: Pace, last_left: str | None, held: tuple[str, str] | None) -> None:
+    past = timing.Past(AT_NIGHT - MINUTE, None if last_left is None else at(last_left))
+    assert timing.hold(pace, LESSER, AT_NIGHT, past) == (None if held is None else timing.Hold(at(held[0]), held[1]))
+
+
+def test_a_digest_that_was_missed_is_not_waited_for_again() -> None:
+    assert timing.hold(Pace(digest=DAILY), LESSER, AT_NIGHT, timing.Past(AT_NIGHT - 24 * 60 * MINUTE)) is None
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(1_800, "30m"), (5_400, "1h30m"), (90, "1m30s"), (86_400, "24h")])
+def test_spans_as_people_write_them(seconds: int, text: str) -> None:
+    assert timing.span_of(seconds) == text

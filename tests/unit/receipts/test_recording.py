@@ -1,6 +1,6 @@
 """Facts as events: each once, in any order the same end, and nothing that cannot count any more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations
 
 import pytest
@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 from consumers.delivery import ledger_rules as rules
 from producers.receipts.receipt import Fact, What
 from producers.receipts.recording import MOST_RESULTS, Recorded, Recorder
-from schemas.events import AnyEvent, DeliveriesRecorded, DeliveryResult, EndpointSuppressed, SubscriberRemoved
+from schemas.events import (
+    AnyEvent,
+    DeliveriesRecorded,
+    DeliveryResult,
+    EndpointReinstated,
+    EndpointSuppressed,
+    EventData,
+)
 from schemas.ids import derive
 from schemas.topics import shard_of
 from schemas.vocabulary import NotificationState as State
+from schemas.vocabulary import Suppression
 from streams.runtime.notified import Notified
-from streams.runtime.signup import departure_id
+from streams.runtime.signup import BY_OWNER
 
 NOW, PAGE = 1_795_357_800_000_000, "acme"
 ANN, BEN = (derive("subscriber", name) for name in ("ann", "ben"))
@@ -111,28 +119,49 @@ def test_an_end_once_reached_is_never_left(said: list[What], state: State, data:
 
 def test_consequences_for_the_subscriber() -> None:
     found = recorded(fact(What.UNREACHABLE), fact(What.LEFT, TO_BEN, at=NOW - 5))
-    others = {event.id: event for event in found.events if not isinstance(event.data, DeliveriesRecorded)}
-    suppressed, removed = derive("suppress", TO_ANN), departure_id(PAGE, BEN)
-    assert others.keys() == {suppressed, removed}, "the ids that sender and sign-ups derive too"
-    assert others[suppressed].data == EndpointSuppressed(ANN, "said unreachable")
-    assert others[removed].data == SubscriberRemoved(BEN, "said left")
-    assert (others[removed].actor, others[removed].occurred_at, others[removed].recorded_at) == (
-        f"subscriber:{BEN}", NOW - 5, NOW,
-    )  # fmt: skip
+    bounced, left = [event for event in found.events if not isinstance(event.data, DeliveriesRecorded)]
+    assert bounced.id == derive("suppress", TO_ANN), "the id that the sender derives too"
+    assert bounced.data == EndpointSuppressed(ANN, "said unreachable", Suppression.BOUNCED)
+    assert left.data == EndpointSuppressed(BEN, "said left", Suppression.OPTED_OUT)
+    assert (left.actor, left.occurred_at, left.recorded_at) == (f"subscriber:{BEN}", NOW - 5, NOW)
     assert found.news == 2
 
 
-def test_whose_mail_arrived_may_still_bounce_and_leave() -> None:
-    found = recorded(fact(What.UNREACHABLE), fact(What.LEFT), state=State.DELIVERED)
-    assert [type(event.data) for event in found.events] == [EndpointSuppressed, SubscriberRemoved]
-    assert (found.news, found.repeats) == (2, 0)
+def test_whose_mail_arrived_may_still_bounce_leave_and_complain() -> None:
+    found = recorded(fact(What.UNREACHABLE), fact(What.LEFT), fact(What.COMPLAINED), state=State.DELIVERED)
+    kinds = [event.data.kind for event in found.events if isinstance(event.data, EndpointSuppressed)]
+    assert kinds == [Suppression.BOUNCED, Suppression.OPTED_OUT, Suppression.COMPLAINED]
+    assert len({event.id for event in found.events}) == 3
+    assert (found.news, found.repeats) == (3, 0)
 
 
-def test_what_people_write_concerns_all_who_own_the_address() -> None:
+def test_who_returns_takes_back_what_providers_and_they_themselves_said_but_no_complaint() -> None:
+    [event] = recorded(fact(What.RETURNED)).events
+    assert isinstance(event.data, EndpointReinstated)
+    assert set(Suppression) - set(event.data.overrules) == {Suppression.COMPLAINED}
+    assert event.actor == f"subscriber:{ANN}"
+
+
+@pytest.mark.parametrize(
+    ("what", "data"),
+    [
+        (What.LEFT, lambda one: EndpointSuppressed(one, "said left", Suppression.OPTED_OUT)),
+        (What.RETURNED, lambda one: EndpointReinstated(one, "said returned", list(BY_OWNER))),
+    ],
+)
+def test_what_people_write_concerns_all_who_own_the_address(what: What, data: Callable[[str], EventData]) -> None:
     owners = {"+15005550006": [ANN, BEN]}
-    found = recorded(fact(What.LEFT, address="+15005550006"), fact(What.LEFT, address="+1", key="k"), owners=owners)
-    assert [event.data for event in found.events] == [SubscriberRemoved(one, "said left") for one in (ANN, BEN)]
+    found = recorded(fact(what, address="+15005550006"), fact(what, address="+1", key="k"), owners=owners)
+    assert [event.data for event in found.events] == [data(one) for one in (ANN, BEN)]
     assert (found.news, found.unknown) == (1, 1)
+
+
+def test_what_they_write_is_one_event_however_often_it_is_brought() -> None:
+    owners = {"+15005550006": [ANN]}
+    [[first], [again]] = [
+        recorded(fact(What.LEFT, address="+15005550006", at=NOW - late), owners=owners).events for late in (9, 5)
+    ]
+    assert first.id == again.id
 
 
 def test_what_is_not_ours_is_counted() -> None:

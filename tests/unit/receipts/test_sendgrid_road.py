@@ -11,7 +11,7 @@ import pytest
 from consumers.delivery.channels.email import EmailSettings, SendGridEmailChannel, SendGridSettings
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.settings import Secret
-from consumers.delivery.subscribers import ACTIVE, REMOVED, SUPPRESSED
+from consumers.delivery.subscribers import ACTIVE, SUPPRESSED
 from producers.receipts.deps import Listening, ReceiptDeps
 from producers.receipts.receipt import Opening
 from producers.receipts.router import MAX_BODY, receipts_router
@@ -135,7 +135,7 @@ async def test_all_that_becomes_of_mails(world: World) -> None:
     assert world.states() == {"ann": "delivered", "ben": "failed", "eve": "failed"}
     assert world.standing("ann") == (ACTIVE, "")
     assert world.standing("ben") == (SUPPRESSED, "bounced: 5.1.1")
-    assert world.standing("eve") == (REMOVED, "dropped by SendGrid: spam reporting address")
+    assert world.standing("eve") == (SUPPRESSED, "dropped by SendGrid: spam reporting address")
     world.pipeline.publish()
     await world.pipeline.deliver()
     assert [letter.to for letter in world.vendor.vendor.letters[3:]] == ["ann@customer.example"]
@@ -154,7 +154,7 @@ async def test_late_twice_and_out_of_order_changes_nothing(world: World) -> None
     await world.say(events[1])
     await world.say(events[2], events[1])
     before = (world.states(), world.standing("ben"), len(world.log()))
-    assert before[:2] == ({"ann": "delivered", "ben": "in_doubt", "eve": "in_doubt"}, (REMOVED, "reported as spam"))
+    assert before[:2] == ({"ann": "delivered", "ben": "in_doubt", "eve": "in_doubt"}, (SUPPRESSED, "reported as spam"))
     world.pipeline.now += 3_600 * SECOND
     found = await world.say(*events, *reversed(events))
     assert (world.states(), world.standing("ben"), len(world.log())) == before

@@ -24,9 +24,10 @@ from producers.receipts.receipt import (
 )
 from producers.receipts.recording import Recorder
 from producers.receipts.registry import RECEIPT_KIND_OF_NAME
-from producers.receipts.twilio import CALL_STATUSES, CALLS, CODES, MESSAGE_STATUSES, MESSAGES, STOP_WORDS
-from schemas.events import DeliveriesRecorded, SubscriberRemoved
+from producers.receipts.twilio import CALL_STATUSES, CALLS, CODES, MESSAGE_STATUSES, MESSAGES, START_WORDS, STOP_WORDS
+from schemas.events import DeliveriesRecorded, EndpointSuppressed
 from schemas.vocabulary import NotificationState as State
+from schemas.vocabulary import Suppression
 from streams.runtime.notified import Notified
 from tests.fakes.vendors.twilio import ACCOUNT, SENDER, TOKEN, callback
 
@@ -75,12 +76,14 @@ def test_every_status_of_the_providers_document_is_known() -> None:
 @pytest.mark.parametrize("status", ["failed", "undelivered"])
 @pytest.mark.parametrize(("code", "meant"), CODES.items())
 def test_why_a_message_failed(code: str, meant: tuple[What, str], status: str) -> None:
-    [fact] = facts_of({"MessageSid": SID, "MessageStatus": status, "ErrorCode": code, "To": NUMBER})
+    [*before, fact] = facts_of({"MessageSid": SID, "MessageStatus": status, "ErrorCode": code, "To": NUMBER})
     assert (fact.what, fact.reason) == (meant[0], f"Twilio's code {code}: {meant[1]}")
+    assert [each.what for each in before] == ([What.FAILED] if meant[0] is What.LEFT else [])
 
 
 TABLE = {
-    What.UNREACHABLE: ["30004", "30005", "30006", "21610", "21211", "21614"],
+    What.UNREACHABLE: ["30004", "30005", "30006", "21211", "21614"],
+    What.LEFT: ["21610"],
     What.FAILED: ["30001", "30003", "30007", "30008", "30500", "21408", "21612"],
 }
 
@@ -123,8 +126,18 @@ def answer(body: str, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("body", [*sorted(STOP_WORDS), " stop\n", "Stop"])
-def test_stop_removes(body: str) -> None:
+def test_stop_is_the_end_of_it(body: str) -> None:
     assert facts_of(answer(body), url=URL) == [Fact("", What.LEFT, "answered STOP", NOW, f"{SID} stop", NUMBER)]
+
+
+@pytest.mark.parametrize("body", [*sorted(START_WORDS), " start\n", "Unstop"])
+def test_start_brings_back(body: str) -> None:
+    assert facts_of(answer(body), url=URL) == [Fact("", What.RETURNED, "answered START", NOW, f"{SID} start", NUMBER)]
+
+
+def test_start_in_the_words_of_a_messaging_service() -> None:
+    [fact] = facts_of(answer("Bonjour", OptOutType="START"), url=URL)
+    assert fact.what is What.RETURNED
 
 
 def test_stop_in_the_words_of_a_messaging_service() -> None:
@@ -132,18 +145,18 @@ def test_stop_in_the_words_of_a_messaging_service() -> None:
     assert fact.what is What.LEFT
 
 
-@pytest.mark.parametrize("body", ["", "START", "HELP", "please stop this", "STOP IT"])
+@pytest.mark.parametrize("body", ["", "YES", "HELP", "start again", "please stop this", "STOP IT"])
 def test_other_answers_do_nothing(body: str) -> None:
     assert facts_of(answer(body), url=URL) == []
     assert facts_of(answer("STOP", OptOutType="HELP"), url=URL) == []
 
 
-def test_who_leaves_is_removed_by_the_number() -> None:
+def test_who_leaves_is_found_by_the_number() -> None:
     facts = facts_of(answer("STOP"), url=URL)
     recorded = Recorder("main", "twilio", NOW, {}, {NUMBER: ["kim", "lee"]}).record(facts)
     assert [event.data for event in recorded.events] == [
-        SubscriberRemoved("kim", "answered STOP"),
-        SubscriberRemoved("lee", "answered STOP"),
+        EndpointSuppressed("kim", "answered STOP", Suppression.OPTED_OUT),
+        EndpointSuppressed("lee", "answered STOP", Suppression.OPTED_OUT),
     ]
 
 

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from consumers.web.render.assets import Assets
 from consumers.web.render.managed import EVERYTHING, Choice, Chosen, Managed
 from consumers.web.render.offers import Offer, Offers
+from consumers.web.render.paced import paced
 from consumers.web.render.page import CONTENT_SECURITY_POLICY, Pages
+from schemas.events import Pace, QuietHours
 from schemas.vocabulary import Impact, Kind
 from streams.domain.model import PageView
 from tests.builders import acme
@@ -29,6 +31,7 @@ MANAGED = Managed(
         Impact.MAJOR,
         frozenset({Kind.INCIDENT}),
     ),
+    paced(Pace(QuietHours(22 * 60, 7 * 60 + 30, "Europe/Berlin"), None, 1_200, False), "UTC"),
 )
 ASSETS = Assets.load()
 PAGES = Pages(ASSETS.url)

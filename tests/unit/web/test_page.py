@@ -33,6 +33,7 @@ from tests.unit.web.site import ASSETS, PAGES, every_page
 
 EVERY_PAGE = every_page()
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+SELECTS = ("minimum_gap", "digest", "zone")
 
 
 def parse(page: bytes) -> HtmlElement:
@@ -254,7 +255,7 @@ def test_the_managed_form_is_filled_in_as_chosen() -> None:
     page = parse(EVERY_PAGE["manage"])
     choice, *others = page.xpath("//form")
     assert [form.get("action") for form in (choice, *others)] == [
-        "/manage/abc", "/manage/abc/resume", "/manage/abc/leave",
+        "/manage/abc", "/manage/abc/pace", "/manage/abc/resume", "/manage/abc/leave",
     ]  # fmt: skip
     assert choice.xpath(".//input[@name='scope' and @checked]/@value") == ["some"]
     assert choice.xpath(".//input[@name='cells' and @checked]/@value") == ["api/eu", "login", "platform/eu"]
@@ -262,8 +263,20 @@ def test_the_managed_form_is_filled_in_as_chosen() -> None:
     assert choice.xpath(".//input[@name='kinds' and @checked]/@value") == ["incident"]
     assert page.xpath("//meta[@name='referrer']/@content") == ["no-referrer"]
     everything = parse(EVERY_PAGE["manage all"])
-    assert [form.get("action") for form in everything.xpath("//form")][1:] == ["/manage/abc/pause", "/manage/abc/leave"]
+    actions = [form.get("action") for form in everything.xpath("//form")]
+    assert actions[2:] == ["/manage/abc/pause", "/manage/abc/leave"]
     assert "could not be delivered" in " ".join(said(parse(EVERY_PAGE["manage dead"]), "//section"))
+
+
+def test_the_form_of_times_is_filled_in_as_chosen() -> None:
+    [form] = parse(EVERY_PAGE["manage"]).xpath("//form[@action='/manage/abc/pace']")
+    values = {one.get("name"): one.get("value") for one in form.xpath(".//input[@type='time']")}
+    assert values == {"quiet_from": "22:00", "quiet_to": "07:30", "digest_at": "08:00"}
+    [gap, digest, zone] = (form.xpath(f".//select[@name='{name}']/option[@selected]") for name in SELECTS)
+    assert [one.get("value") for one in gap] == ["1200"]
+    assert [one.get("value") for one in digest] == [""]
+    assert [one.text for one in zone] == ["Europe/Berlin"]
+    assert not form.xpath(".//input[@name='critical_gets_through']/@checked")
 
 
 def test_a_phone_number_can_be_added_where_the_page_takes_any_by_whom_mail_reaches() -> None:

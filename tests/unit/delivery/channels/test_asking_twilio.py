@@ -108,6 +108,19 @@ async def test_others_are_not_taken_for_it(vendor: VendorServer[Twilio], other: 
     assert await found(vendor) == ABSENT
 
 
+async def test_where_it_may_have_gone_out_with_others_any_message_of_that_time_may_be_it(
+    vendor: VendorServer[Twilio],
+) -> None:
+    perhaps = to(combinable=True)
+    assert await found(vendor, perhaps) == ABSENT
+    await send(vendor, to(about=notice(title="3 incidents")))
+    finding = await found(vendor, perhaps)
+    assert isinstance(finding, Unknown)
+    assert finding.final
+    await send(vendor, perhaps)
+    assert isinstance(await found(vendor, perhaps), Sent)
+
+
 async def test_nor_is_the_same_text_of_an_earlier_update(vendor: VendorServer[Twilio]) -> None:
     vendor.vendor.clock = lambda: OPENED - HOUR
     await send(vendor, to())

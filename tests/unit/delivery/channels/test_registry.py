@@ -20,6 +20,10 @@ ED25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 """A public key, and not of the kind that SendGrid signs with (RFC 8410)."""
 
 
+COMBINE = {"email", "sms", "voice", "teams", "discord", "webpush"}
+"""What docs/subscribers.md says of channels: these tell several incidents in one message."""
+
+
 def made(kind: ChannelKind, given: Any) -> Channel:
     return kind.factory(read(kind.settings, given), ChannelContext())
 
@@ -41,6 +45,8 @@ async def test_a_channel_describes_itself(name: str, given: Any) -> None:
     assert described.threads == (".earlier" in inspect.getsource(inspect.getmodule(type(channel)) or type(channel))), (
         "what is not declared is not filled"
     )
+    assert described.combines == (kind.name in COMBINE)
+    assert not (described.combines and described.threads), "a thread is of one incident"
     assert channel.validate(described.address_hint) == described.address_hint
     assert described.address_hint not in channel.mask(described.address_hint)
     with pytest.raises(AddressError):
