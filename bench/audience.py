@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,6 +36,7 @@ from tocsin.backend import Backend
 
 SUBSCRIBERS = int(os.environ.get("AUDIENCE", "1000000"))
 _STEP = 5_000
+_NOW, _EACH = 1_795_000_000_000_000, 40_000
 _ROWS = (
     "notification, page, subject, update_id, subscriber, channel, shard, state, reason, worker, attempts, at, due, turn"
 )
@@ -83,7 +84,11 @@ def _sign_up(place: Path) -> None:
     try:
         while some := list(islice(people, _STEP)):
             added = (SubscriberAdded(key, "email", random.randbytes(80), wanted, True, "bench") for key, wanted in some)
-            events = [Event(random_id(), PAGE, 0, 0, "bench", None, None, False, each) for each in added]
+            times = count(_NOW + log.last * _EACH, _EACH)
+            events = [
+                Event(random_id(), PAGE, at, at, "bench", None, None, False, each)
+                for at, each in zip(times, added, strict=False)
+            ]
             log.append([record_of(event) for event in events])
     finally:
         log.close()

@@ -24,9 +24,9 @@ from bench.measure import percentile
 from bench.population import PAGE
 from consumers.delivery import audience_snapshot
 from consumers.delivery.audience import Question, question
+from consumers.delivery.audience_file import Place
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.audience_rebuild import fold
-from consumers.delivery.audience_snapshot import Place
 from streams.log.sqlite import SqliteEventLog
 
 QUESTIONS = 1_000
@@ -90,12 +90,14 @@ def build(place: Path) -> Built:
 def read(place: Path) -> Loaded:
     """Read the snapshot back, the best of some rounds: the first one reads a file that was written just now."""
     before = _memory()
-    seconds, index = _timed(lambda: audience_snapshot.load(snapshot_of(place).read_bytes())[0])
+    seconds, index = _timed(lambda: audience_snapshot.load(snapshot_of(place).read_bytes(), Place)[0])
     gc.collect()
     taken, count, ids = _memory() - before, index.count(PAGE), index.pages[PAGE].ids
     text = "\n".join(ids)
     del index, ids
-    again = [_timed(lambda: audience_snapshot.load(snapshot_of(place).read_bytes())[0])[0] for _ in range(ROUNDS)]
+    again = [
+        _timed(lambda: audience_snapshot.load(snapshot_of(place).read_bytes(), Place)[0])[0] for _ in range(ROUNDS)
+    ]
     bared = [_timed(lambda: _bare(snapshot_of(place), text))[0] for _ in range(ROUNDS)]
     return Loaded(taken / count, count / min(seconds, *again), count / min(bared))
 

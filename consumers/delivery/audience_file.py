@@ -1,6 +1,6 @@
 """The audience index's snapshot beside an embedded log: a cache that may be missing, old or damaged, and is never believed.
 
-It holds for the place on the log that it names, and is followed on from there by the fold. Where the log holds something
+It holds for the place on the log that it names; of whom the log tells behind it is to be read where the fold keeps them. Where the log holds something
 else at that place, or the snapshot cannot be read, whoever asked builds the index anew.
 """
 
@@ -8,15 +8,24 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from consumers.delivery import audience_snapshot
 from consumers.delivery.audience_index import AudienceIndex
-from consumers.delivery.audience_rebuild import fold
-from consumers.delivery.audience_snapshot import Place, UnusableSnapshotError
+from consumers.delivery.audience_rebuild import touched
+from consumers.delivery.audience_snapshot import UnusableSnapshotError
 from streams.log.port import LogCorruptError
 from streams.log.sqlite import SqliteEventLog
 
 _log = logging.getLogger(__name__)
 NAME = "audience.snapshot"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a snapshot is of: all before offset ``position`` of the log whose hash chain reads ``last`` (hex) at the record before it."""
+
+    position: int
+    last: str
 
 
 class AudienceFile:
@@ -26,15 +35,15 @@ class AudienceFile:
         self._path = folder / NAME
         self._log = log
 
-    def read(self, position: int) -> tuple[AudienceIndex, int] | None:
-        """Return the index of what lies before ``position``, and how many events are newer than the snapshot.
+    def read(self, position: int) -> tuple[AudienceIndex, set[tuple[str, str]]] | None:
+        """Return an index and by page and id who may stand otherwise by what lies before ``position``.
 
         None where there is no snapshot, or none that can be used, which is logged.
         """
         try:
-            index, place = audience_snapshot.load(self._path.read_bytes())
+            index, place = audience_snapshot.load(self._path.read_bytes(), Place)
             self._require(place, position)
-            return index, fold(self._log, index, place.position, position)
+            return index, touched(self._log, place.position, position)
         except FileNotFoundError:
             return None
         except (UnusableSnapshotError, LogCorruptError, OSError) as error:

@@ -73,15 +73,14 @@ class AudienceIndex:
             return _union(index.wanting(Kind.REMINDER, _WORST))
         if not asked.reached:
             return _union(index.wanting(asked.kind, _weight(asked.kind, asked.impact), everything=True))
-        found = BitMap()
+        # Of all cells the worst reaches whoever any of them reaches among those who chose everything.
+        worst = max((_weight(asked.kind, cell.impact) for cell in asked.reached), key=IMPACTS.index)
+        found = index.wanting(asked.kind, worst, everything=True)
         for cell in asked.reached:
-            impact = _weight(asked.kind, cell.impact)
             chose = _union(list(index.choosers(cell.lineage, cell.region)))
-            for members in index.wanting(asked.kind, impact, everything=False):
-                found |= chose & members
-            for members in index.wanting(asked.kind, impact, everything=True):
-                found |= members
-        return found
+            impact = _weight(asked.kind, cell.impact)
+            found += [chose & members for members in index.wanting(asked.kind, impact, everything=False)]
+        return _union(found)
 
     def wanting(self, page: str, subscribers: Iterable[str], kind: Kind) -> BitMap:
         """Return those of ``subscribers`` who want this kind at all: what is asked of those who were told before."""

@@ -1,4 +1,4 @@
-"""Brings an audience index up to the log: from nothing, or from where a snapshot ends. It decides nothing: the fold does."""
+"""What the log says to an audience index: all of it, folded, or who was touched behind a place. It decides nothing: the fold does."""
 
 from typing import NamedTuple
 
@@ -20,6 +20,15 @@ class _Reader(NamedTuple):
 
 
 _READER = _Reader("audience", frozenset({SUBSCRIPTIONS.name}), frozenset(kind.__name__ for kind in OF_SUBSCRIBERS))
+
+
+def touched(log: SqliteEventLog, start: int, end: int) -> set[tuple[str, str]]:
+    """Return page and id of those of whom the log tells from offset ``start`` on, below ``end``; raises LogCorruptError."""
+    return {
+        (event.page, event.data.subscriber)
+        for event in events_from(log, _READER, start, end)
+        if isinstance(event.data, OF_SUBSCRIBERS)
+    }
 
 
 def fold(log: SqliteEventLog, index: AudienceIndex, start: int, end: int = _TO_THE_END) -> int:

@@ -9,6 +9,7 @@ the index anew, so no older format is ever read.
 import sys
 from array import array
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 from pyroaring import BitMap
@@ -17,6 +18,7 @@ from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.page_index import IMPACTS, KINDS, STATES, PageIndex
 from schemas.events import Cell
 
+P = TypeVar("P", bound=msgspec.Struct)
 _MAGIC = b"tocsin-audience\x01"
 _SUM = 32
 _WORDS = [sys.byteorder, str(array("I").itemsize), *STATES, *KINDS, *IMPACTS]
@@ -26,13 +28,6 @@ _BETWEEN = "\n"
 
 class UnusableSnapshotError(ValueError):
     """A snapshot is damaged, of another format, or of something else; says which."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What a snapshot is of: all before offset ``position`` of the log whose hash chain reads ``last`` (hex) at the record before it."""
-
-    position: int
-    last: str
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -51,20 +46,20 @@ class _Page(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """All pages as of a place."""
 
-    place: Place
+    place: msgspec.Raw
     meaning: list[str]
     pages: list[_Page]
 
 
-def dump(index: AudienceIndex, place: Place) -> bytes:
+def dump(index: AudienceIndex, place: msgspec.Struct) -> bytes:
     """Return the snapshot of an index that holds what lies before ``place``; raises ValueError for an id of several lines."""
     pages = [_page(name, each) for name, each in index.pages.items()]
-    body = msgspec.msgpack.encode(Snapshot(place, _WORDS, pages))
+    body = msgspec.msgpack.encode(Snapshot(msgspec.Raw(msgspec.msgpack.encode(place)), _WORDS, pages))
     return _MAGIC + sha256(body).digest() + body
 
 
-def load(data: bytes) -> tuple[AudienceIndex, Place]:
-    """Return what ``dump`` was given; raises UnusableSnapshotError."""
+def load(data: bytes, place: type[P]) -> tuple[AudienceIndex, P]:
+    """Return what ``dump`` was given, a place of this type; raises UnusableSnapshotError."""
     start = len(_MAGIC) + _SUM
     body = memoryview(data)[start:]
     if data[: len(_MAGIC)] != _MAGIC:
@@ -73,6 +68,7 @@ def load(data: bytes) -> tuple[AudienceIndex, Place]:
         raise UnusableSnapshotError("it is damaged")
     try:
         found = msgspec.msgpack.decode(body, type=Snapshot)
+        of = msgspec.msgpack.decode(found.place, type=place)
     except msgspec.DecodeError as error:
         raise UnusableSnapshotError("it is of another format") from error
     if found.meaning != _WORDS:
@@ -80,7 +76,7 @@ def load(data: bytes) -> tuple[AudienceIndex, Place]:
     index = AudienceIndex()
     for page in found.pages:
         index.pages[page.page] = _index(page)
-    return index, found.place
+    return index, of
 
 
 def _page(name: str, index: PageIndex) -> _Page:

@@ -15,6 +15,7 @@ from schemas.vocabulary import Impact, Kind
 PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED = "pending", "active", "paused", "removed", "suppressed"
 STATES = ("", PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED)
 """The states by their codes; a subscriber without one was numbered and is not there."""
+_CODES = {state: code for code, state in enumerate(STATES)}
 _ABSENT, _ACTIVE = STATES.index(""), STATES.index(ACTIVE)
 KINDS, IMPACTS = tuple(Kind), tuple(Impact)
 """In the order of their bits and of their ranks."""
@@ -49,7 +50,7 @@ class PageIndex:
 
     def put(self, subscriber: str, channel: str, state: str, wanted: Filter) -> None:
         """Let a subscriber stand so from now on; their channel never changes."""
-        self._set(subscriber, channel, STATES.index(state), self.packed(wanted))
+        self._set(subscriber, channel, _CODES[state], self.packed(wanted))
 
     def withdraw(self, subscriber: str) -> None:
         """Let it be as if a subscriber had never come; their number is kept for them."""
@@ -122,7 +123,7 @@ class PageIndex:
     def _set(self, subscriber: str, channel: str, code: int, words: tuple[int, ...]) -> None:
         number = self.numbers.get(subscriber)
         if number is None:
-            number = self._enrol(subscriber, channel)
+            number = self._enrol(subscriber, channel, code)
         else:
             before = tuple(self._words_of(number))
             if self.states[number] == code and before == words:
@@ -130,19 +131,20 @@ class PageIndex:
             if self.states[number] == _ACTIVE:
                 self._leave(number, before)
             self.waste += len(before)
-        self.states[number] = code
-        self.where[number] = len(self.words)
+            self.states[number] = code
+            self.where[number] = len(self.words)
         self.words.extend(words)
         if code == _ACTIVE:
             self._join(number, words)
         if self.waste > _WORTH_SWEEPING and self.waste * 2 > len(self.words):
             self.sweep()
 
-    def _enrol(self, subscriber: str, channel: str) -> int:
+    def _enrol(self, subscriber: str, channel: str, code: int) -> int:
+        """Give a subscriber a number, for the words that are put next."""
         number = self.numbers[subscriber] = len(self.ids)
         self.ids.append(subscriber)
-        self.states.append(_ABSENT)
-        self.where.append(0)
+        self.states.append(code)
+        self.where.append(len(self.words))
         members = self.by_channel.get(channel)
         if members is None:
             members = self.by_channel[channel] = BitMap()

@@ -23,28 +23,56 @@ Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Reads the embedded engine's file, from any thread."""
 
 
+_NEEDLESS = {"address", "reason", "origin", "created_at", "pace"}
+"""What neither planning nor the fold asks of a subscriber."""
+_INDEXED = {"id", "channel", "filter", "state"}
+_RARE = tuple(
+    (field.name, field.default)
+    for field in msgspec.structs.fields(Subscriber)
+    if field.name not in _NEEDLESS | _INDEXED
+)  # fmt: skip
+"""All else, with defaults: what the fold asks of the few whose address was suppressed."""
+
+
 class IndexedTable(FollowedTable[Subscriber]):
-    """Subscribers as an index holds them: channel, state and filter, and nothing else. For a fold that only plans."""
+    """Subscribers as an index holds them: channel, state and filter, and beside it what few have. For a fold that only plans."""
 
     def __init__(self, index: AudienceIndex) -> None:
         super().__init__()
         self.index = index
+        self._rare: dict[tuple[str, str], dict[str, Any]] = {}
 
     def get(self, page: str, key: str) -> Subscriber | None:
-        return self.peek(page, key)
+        known = self.index.pages.get(page)
+        return None if known is None or key not in known.numbers else self.peek(page, key)
 
     def peek(self, page: str, key: str) -> Subscriber | None:
         found = self.index.standing(page, key)
-        return None if found is None else Subscriber(key, found[0], b"", found[2], found[1], "", "", 0)
+        if found is None:
+            return None
+        channel, state, wanted = found
+        return Subscriber(key, channel, b"", wanted, state, "", "", 0, **self._rare.get((page, key), {}))
 
     def put(self, page: str, key: str, value: Subscriber) -> None:
         self.index.put(page, key, value.channel, value.state, value.filter)
+        rare = {name: own for name, default in _RARE if (own := getattr(value, name)) != default}
+        if rare:
+            self._rare[page, key] = rare
+        elif self._rare:
+            self._rare.pop((page, key), None)
+
+    def rare(self) -> Iterator[tuple[str, str, Subscriber]]:
+        """Yield, by page and key, those of whom the index does not hold all that is needed."""
+        for page, key in list(self._rare):
+            if (known := self.peek(page, key)) is not None:
+                yield page, key, known
 
     def fill(self, page: str, key: str, value: Subscriber) -> None:
         self.put(page, key, value)
 
     def delete(self, page: str, key: str) -> None:
         self.index.withdraw(page, key)
+        self._rare.pop((page, key), None)
 
     def pages(self) -> list[str]:
         return list(self.index.pages)

@@ -4,7 +4,7 @@ Whole subscribers lie in the file. What stays in memory of each is the index, of
 the next start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 from typing import TypeAlias
 
@@ -114,11 +114,18 @@ class SubscriberStage(FoldStage):
             self._build(connection)
             self._newer = len(self.index)
         else:
-            self.book.index, self._newer = found
+            self.book.index, touched = found
+            self._newer = len(touched)
+            for page, key in touched:
+                where = (self.name, SUBSCRIBERS, page, key)
+                self._put(connection.execute(f"{_SELECT} and page = ? and key = ?", where))
 
     def _build(self, connection: Connection) -> None:
+        self._put(connection.execute(_SELECT, (self.name, SUBSCRIBERS)))
+
+    def _put(self, rows: Iterable[tuple[str, str, bytes]]) -> None:
         index, decode = self.book.index, decoder(_Row).decode
-        for page, key, value in connection.execute(_SELECT, (self.name, SUBSCRIBERS)):
+        for page, key, value in rows:
             row = decode(value)
             index.put(page, key, row.channel, row.state, row.filter)
 

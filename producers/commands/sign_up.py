@@ -187,8 +187,10 @@ class SignUps:
         except ErasedError:
             raise _gone("This subscriber was erased.") from None
         known = decoder(Sealed).decode(plain)
-        said = (data.channel, known.address, data.filter, data.confirmed)
-        if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed):
+        chosen = await self._desk.find(derive("pace", wish.page, wish.subscriber))
+        pace = chosen.data.pace if chosen is not None and isinstance(chosen.data, PaceChosen) else AT_ONCE
+        said = (data.channel, known.address, data.filter, data.confirmed, pace)
+        if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed, wish.pace):
             raise used_otherwise()
         return SignedUp(data.subscriber, data.confirmed, known.secret)
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from threading import Condition, Event, RLock, Thread
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
+
 from schemas.events import AnyEvent, TimerFired
 from streams.domain.processor import Processor, Unheard
 from streams.domain.state import MemoryTable
@@ -57,8 +59,19 @@ class FollowedTable(MemoryTable[V]):
 Tables: TypeAlias = Mapping[str, FollowedTable[Any]]
 
 
+class Standpoint(msgspec.Struct, frozen=True):
+    """How far a follower has come: by topic and partition the offset that is read next, by partition ``Held.origins``."""
+
+    positions: dict[str, dict[int, int]]
+    origins: dict[int, dict[str, bytes]]
+
+
 class FollowerStoppedError(RuntimeError):
     """The follower met a fault, which is the cause of this, and follows no more: its process should end."""
+
+
+def _nowhere(_: Tables) -> None:
+    return None
 
 
 class Follower:
@@ -68,7 +81,8 @@ class Follower:
     ``changed()`` of a table says what changed. It is also told once before ``start`` returns, with all pages and no
     changes, unless ``on_load`` is given: that is told the tables instead.
     What it was told of counts as passed only when it returned. ``tables``, empty ones, are for whoever needs less of a
-    value than there is.
+    value than there is. ``begin`` may fill them instead of the store's snapshot, and say what they hold; all that the
+    processor reads. ``on_moved`` is called after a batch, in the thread that folds, when the tables are as of ``standpoint``.
     """
 
     def __init__(
@@ -80,6 +94,8 @@ class Follower:
         *,
         on_load: Callable[[Tables], None] | None = None,
         tables: Tables | None = None,
+        begin: Callable[[Tables], Standpoint | None] = _nowhere,
+        on_moved: Callable[[], None] | None = None,
     ) -> None:
         self.processor = processor
         self.tables: Tables = {spec.name: FollowedTable() for spec in processor.tables} if tables is None else tables
@@ -87,6 +103,8 @@ class Follower:
         self._store = store
         self._on_batch = on_batch
         self._on_load = on_load
+        self._begin = begin
+        self._on_moved = on_moved
         self._origins: dict[int, Origins] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._moved = Condition()
@@ -120,6 +138,17 @@ class Follower:
         """Return the offset that is read next; raises KeyError for a place that is not followed."""
         return self._positions[place]
 
+    def standpoint(self) -> Standpoint:
+        """Return what the tables hold; only within ``on_moved``, or when nothing is followed any more."""
+        positions: dict[str, dict[int, int]] = {}
+        for (topic, partition), position in self._positions.items():
+            positions.setdefault(topic, {})[partition] = position
+        return Standpoint(positions, {partition: origins.all() for partition, origins in self._origins.items()})
+
+    def reached(self, topic: str) -> int:
+        """Return the sum of a topic's positions: how much of it was read."""
+        return sum(position for place, position in self._positions.items() if place[0] == topic)
+
     def passed(self, place: TopicPartition, offset: int) -> bool:
         """Return whether the tables tell of the record at ``offset``."""
         return self._positions[place] > offset
@@ -152,6 +181,25 @@ class Follower:
     # --- the beginning ---
 
     def _load(self) -> None:
+        standpoint = self._begin(self.tables)
+        if standpoint is None:
+            self._load_from_store()
+        else:
+            self._take(standpoint)
+        if self._on_load is not None:
+            self._on_load(self.tables)
+        elif self._on_batch is not None:
+            self._on_batch(self.tables, {page for table in self.tables.values() for page in table.pages()})
+
+    def _take(self, standpoint: Standpoint) -> None:
+        self._origins = {partition: Origins(held) for partition, held in standpoint.origins.items()}
+        self._positions = {
+            (topic, partition): position
+            for topic, positions in standpoint.positions.items()
+            for partition, position in positions.items()
+        }
+
+    def _load_from_store(self) -> None:
         specs = {spec.name: spec for spec in self.processor.tables}
         counts = {topic: self._log.partitions(topic) for topic in self.processor.topics}
         for partition in range(max(counts.values())):
@@ -162,10 +210,6 @@ class Follower:
             for topic, count in counts.items():
                 if partition < count:
                     self._positions[topic, partition] = held.positions.get(topic, 0)
-        if self._on_load is not None:
-            self._on_load(self.tables)
-        elif self._on_batch is not None:
-            self._on_batch(self.tables, {page for table in self.tables.values() for page in table.pages()})
 
     # --- the thread ---
 
@@ -208,6 +252,8 @@ class Follower:
         with self._moved:
             self._positions[tailed.place] = tailed.position
             self._moved.notify_all()
+        if self._on_moved is not None:
+            self._on_moved()
 
     def _step(self, place: TopicPartition, stored: Stored) -> AnyEvent | None:
         origin = parse(stored.record.origin)

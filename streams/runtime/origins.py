@@ -25,10 +25,17 @@ class Origins:
         self._changed.add(name)
         return True
 
+    def all(self) -> dict[str, bytes]:
+        """Return all that is known, as a store keeps it."""
+        return {name: self._bytes(name) for name in self._highest}
+
     def drain(self) -> dict[str, bytes]:
         """Return what changed since the last call, as a store keeps it."""
         changed, self._changed = self._changed, set()
-        return {name: "{}.{}".format(*self._highest[name]).encode() for name in sorted(changed)}
+        return {name: self._bytes(name) for name in sorted(changed)}
+
+    def _bytes(self, name: str) -> bytes:
+        return "{}.{}".format(*self._highest[name]).encode()
 
 
 def _unpacked(value: bytes) -> tuple[int, int]:

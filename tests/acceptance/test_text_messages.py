@@ -32,6 +32,12 @@ def mailbox() -> Iterator[FakeSmtpServer]:
 
 @pytest.fixture
 def tocsin(twilio: VendorServer[Twilio], mailbox: FakeSmtpServer, tmp_path: Path) -> Iterator[Tocsin]:
+    with Tocsin(tmp_path, configuration(twilio), {"SMTP_URL": mailbox.url}) as running:
+        yield running
+
+
+def configuration(twilio: VendorServer[Twilio]) -> str:
+    """Return the example with text messages."""
     sms = {
         "account_sid": ACCOUNT,
         "auth_token": TOKEN,
@@ -40,8 +46,7 @@ def tocsin(twilio: VendorServer[Twilio], mailbox: FakeSmtpServer, tmp_path: Path
         "base_url": twilio.url,
         "callbacks": "${PAGE_URL}" + RECEIPTS,
     }
-    with Tocsin(tmp_path, example_with(channels={"sms": sms}), {"SMTP_URL": mailbox.url}) as running:
-        yield running
+    return example_with(channels={"sms": sms})
 
 
 def added(tocsin: Tocsin, address: str = NUMBER, by: str | None = "ops", **changes: Any) -> int:
@@ -126,22 +131,41 @@ def test_a_number_that_does_not_exist_is_not_tried_again(tocsin: Tocsin, twilio:
     assert kinds.count("EndpointSuppressed") == 1
 
 
+@pytest.fixture(params=["embedded", pytest.param("distributed", marks=[pytest.mark.kafka, pytest.mark.redis])])
+def either(
+    request: pytest.FixtureRequest, twilio: VendorServer[Twilio], mailbox: FakeSmtpServer, tmp_path: Path
+) -> Iterator[Tocsin]:
+    """Run one engine or the other."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("tocsin")
+        return
+    from tests.parts.fleet import ROLES, Fleet
+    from tests.parts.kafka import shared_broker
+    from tests.parts.redis import new_redis
+
+    environment, roles = {"SMTP_URL": mailbox.url}, (*ROLES, ("delivery", "sms"))
+    with (
+        new_redis(tmp_path) as redis,
+        Fleet(tmp_path, configuration(twilio), environment, shared_broker().servers, redis.url, roles) as running,
+    ):
+        yield running
+
+
 def test_whose_mail_address_is_confirmed_adds_a_number_by_the_code_that_it_is_sent(
-    tocsin: Tocsin, twilio: VendorServer[Twilio], mailbox: FakeSmtpServer
+    either: Tocsin, twilio: VendorServer[Twilio], mailbox: FakeSmtpServer
 ) -> None:
-    assert tocsin.http.post("/subscribe", data={"channel": "sms", "address": NUMBER}).status_code == 400
+    assert either.http.post("/subscribe", data={"channel": "sms", "address": NUMBER}).status_code == 400
     reader = {"email": "reader@example.com", "cells": [{"component": "api"}], "confirmed": True}
-    assert tocsin.post("subscribers", reader, by="ops").status_code == 201
-    tocsin.http.post("/manage", data={"email": "reader@example.com"})
+    assert either.post("subscribers", reader, by="ops").status_code == 201
+    either.http.post("/manage", data={"email": "reader@example.com"})
     [mail] = mailbox.wait_for(1)
     [link] = set(re.findall(r"(/manage/\S+)", mail.text()))
-    assert f'action="{link}/phone"' in tocsin.http.get(link).text
-
+    wait_for("the fold", lambda: f'action="{link}/phone"' in either.http.get(link).text)
     for refused in ("+43 664 1234567", "+49 900 1234567", "+49 180 1234567", "+49 30 901820", "0151 12345678"):
-        assert tocsin.http.post(f"{link}/phone", data={"phone": refused}).status_code == 400, refused
-    asked = tocsin.http.post(f"{link}/phone", data={"phone": "+49 151 12345678"})
+        assert either.http.post(f"{link}/phone", data={"phone": refused}).status_code == 400, refused
+    asked = either.http.post(f"{link}/phone", data={"phone": "+49 151 12345678"})
     assert asked.status_code == 303
-    form = tocsin.http.get(asked.headers["location"])
+    form = either.http.get(asked.headers["location"])
     assert f'action="{asked.headers["location"]}"' in form.text
     [text] = (request.form for request in twilio.wait_for(1))
     [code] = re.findall(r"^(\d{6}) is your code to subscribe to Acme Cloud", text["Body"][0])
@@ -149,14 +173,14 @@ def test_whose_mail_address_is_confirmed_adds_a_number_by_the_code_that_it_is_se
     assert "http" not in text["Body"][0]
 
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
-    assert tocsin.http.post(asked.headers["location"], data={"code": wrong}).status_code == 400
-    incident = opened(tocsin, "Nobody hears of it by phone")
-    added_now = tocsin.http.post(asked.headers["location"], data={"code": code}, follow_redirects=True)
+    assert either.http.post(asked.headers["location"], data={"code": wrong}).status_code == 400
+    incident = opened(either, "Nobody hears of it by phone")
+    added_now = either.http.post(asked.headers["location"], data={"code": code}, follow_redirects=True)
     assert "Your number is added" in added_now.text
-    assert state_of(tocsin, incident) == ""
-    another = opened(tocsin, "API errors")
-    wait_for("the message", lambda: state_of(tocsin, another) == "sent")
+    assert state_of(either, incident) == ""
+    another = opened(either, "API errors")
+    wait_for("the message", lambda: state_of(either, another) == "sent")
     assert "API errors" in twilio.vendor.texts[-1]["Body"]
     assert len(twilio.vendor.texts) == 2
-    assert code not in str(tocsin.events()) + tocsin.printed()
-    assert NUMBER not in str(tocsin.events()) + tocsin.printed()
+    assert code not in str(either.events()) + either.printed()
+    assert NUMBER not in str(either.events()) + either.printed()

@@ -73,7 +73,7 @@ def test_a_reader_who_lost_the_link_comes_back_and_chooses(
     plain.get_by_label("Login", exact=True).check()
     plain.get_by_label("From which impact on").select_option("major")
     plain.get_by_label("Maintenance", exact=True).uncheck()
-    plain.get_by_role("button", name="Save").click()
+    plain.get_by_role("button", name="Save", exact=True).click()
     expect(plain.locator("h1")).to_have_text("Your choice is saved")
     chosen = {
         "cells": [{"component": "login", "region": None}], "min_impact": "major", "kinds": ["incident"],
@@ -84,9 +84,23 @@ def test_a_reader_who_lost_the_link_comes_back_and_chooses(
     expect(plain.get_by_label("Login", exact=True)).to_be_checked()
     expect(plain.get_by_label("Maintenance", exact=True)).not_to_be_checked()
     plain.get_by_label("Incidents", exact=True).uncheck()
-    plain.get_by_role("button", name="Save").click()
+    plain.get_by_role("button", name="Save", exact=True).click()
     expect(plain.locator("h1")).to_have_text("Please check what you entered")
     expect(plain.locator("main")).to_contain_text("choose at least one, or pause the messages")
+
+
+def test_a_reader_chooses_when(plain: Page, tocsin: Tocsin, mailbox: FakeSmtpServer) -> None:
+    plain.goto(mailed_link(tocsin, mailbox))
+    expect(plain.get_by_label("Time zone")).to_have_value("Europe/Berlin")
+    plain.get_by_label("From", exact=True).fill("22:00")
+    plain.get_by_label("To", exact=True).fill("07:00")
+    plain.get_by_label("Time zone").select_option("America/New_York")
+    plain.get_by_role("button", name="Save times").click()
+    expect(plain.locator("h1")).to_have_text("Your choice is saved")
+    quiet = {"from": "22:00", "to": "07:00", "zone": "America/New_York"}
+    wait_for("the choice", lambda: (the_one(tocsin)["pace"] or {}).get("quiet_hours") == quiet)  # type: ignore[attr-defined]
+    plain.get_by_role("link", name="Back to your subscription").click()
+    expect(plain.get_by_label("From", exact=True)).to_have_value("22:00")
 
 
 def test_a_reader_pauses_goes_on_and_leaves(plain: Page, tocsin: Tocsin, mailbox: FakeSmtpServer) -> None:

@@ -110,10 +110,14 @@ class Senders:
             # A stranger may speak in the name of one who is gone.
             said_by = worker if random.random() < 0.9 else random.choice(_WORKERS)
             found.append(e.DeliveriesRecorded(said_by, shard, results))
+        if done and random.random() < 0.3:
+            again = sorted({entry.notification for _, entry in done if random.random() < 0.5})
+            found.append(e.NotificationsRedriven(shard, again, random.random() < 0.5))
         return found
 
     def _result(self, entry: Entry, now: Micros) -> DeliveryResult:
         state = self._random.choice(_ENDS)
         again = self._random.choice([None, now + self._random.randrange(10 * MINUTE)])
         retry = again if state in (State.PLANNED, State.IN_DOUBT) else None
-        return DeliveryResult(entry.notification, state, f"said {state}", retry)
+        attempted = state is not State.PLANNED or self._random.random() < 0.5
+        return DeliveryResult(entry.notification, state, f"said {state}", retry, attempted)

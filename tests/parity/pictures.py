@@ -20,7 +20,7 @@ from consumers.delivery.audience import Question, Reached
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.ledger import OVERTAKEN
 from consumers.delivery.ledger_processor import NOTICES, THREADS
-from consumers.delivery.ledger_rules import Thread
+from consumers.delivery.ledger_rules import LISTED, Thread
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.subscriber_book import SubscriberBook
 from schemas.events import Cell, Micros
@@ -104,7 +104,7 @@ def _thread(page: str, thread: Thread) -> Picture:
     }  # fmt: skip
 
 
-def of_queue(queue: DeliveryQueue, now: Micros) -> Picture:
+def of_queue(queue: DeliveryQueue, now: Micros, pages: Iterable[str]) -> Picture:
     """Return what senders would find, as their port answers."""
     found: Picture = {}
     for channel in CHANNELS:
@@ -114,6 +114,10 @@ def of_queue(queue: DeliveryQueue, now: Micros) -> Picture:
         )
         found[f"claimed {channel}"] = _ids(entry.notification for entry in queue.claimed(channel, _MOST))
         found[f"due {channel}"] = _encode(queue.due_at(channel))
+    for page in pages:
+        for state in LISTED:
+            listed, _ = queue.in_state(page, state, None, _MOST)
+            found[f"{state} {page}"] = _ids(entry.notification for entry in listed)
     return found
 
 

@@ -184,7 +184,8 @@ class Parity:
         embedded, fleet = self._embedded, self._fleet
         yield pictures.of_embedded(embedded), pictures.of_fleet(fleet)
         now: Micros = self._clock()
-        yield pictures.of_queue(embedded.backend.queue, now), pictures.of_queue(pictures.queue_of(fleet), now)
+        queues = embedded.backend.queue, pictures.queue_of(fleet)
+        yield pictures.of_queue(queues[0], now, self._pages), pictures.of_queue(queues[1], now, self._pages)
         books = embedded.backend.subscribers.book, fleet.book
         yield pictures.of_audiences(books[0], self._pages), pictures.of_audiences(books[1], self._pages)
         sides = faces.of_embedded(embedded), faces.of_fleet(fleet)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from consumers.delivery.fleet_planner import FollowedAudience, Recollection, asker, planner
+from consumers.delivery.kept_audience import KeptAudience
 from consumers.delivery.ledger_processor import LEDGER
 from consumers.delivery.planned_before import Oblivion, PlansOnLog
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
@@ -13,6 +14,7 @@ from streams.domain.pages import PAGES
 from streams.domain.processor import Processor
 from streams.runtime.emissions import Emissions
 from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.redis_kept import RedisKept
 from tocsin.fleet.followed import Followed
 from tocsin.fleet.ground import Ground
 
@@ -35,9 +37,12 @@ class Processors:
         self._ground = ground
         self._emissions = Emissions(ground.log)
         audience = FollowedAudience(ground.log.end)
+        kept = KeptAudience(RedisKept(ground.redis, ground.engine.namespace), ground.log)
         self.followed = Followed(
-            ground, SUBSCRIBERS, on_load=audience.load, on_batch=audience.follow, tables=audience.lean_tables()
-        )
+            ground, SUBSCRIBERS, audience.lean_tables(),
+            on_load=audience.load, on_batch=audience.follow, begin=kept.begin, on_moved=kept.moved,
+        )  # fmt: skip
+        kept.attach(self.followed.follower)
         audience.attach(self.followed.follower)
         self.all = processors(audience, PlansOnLog(ground.log))
 

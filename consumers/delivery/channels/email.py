@@ -6,6 +6,7 @@ It hands over composed mails; what an answer means is ``classify``'s.
 import ssl
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Annotated
@@ -15,15 +16,17 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from email_validator import EmailNotValidError, ValidatedEmail
+from msgspec.structs import replace
 
 from consumers.delivery.channel import AddressError, Capabilities, Channel, ConfirmBy, Message
+from consumers.delivery.channels.email_activity import SendGridActivity
 from consumers.delivery.channels.email_sendgrid import MOST, SendGridMails
 from consumers.delivery.channels.failover import FailoverChannel, Provider
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.mail_addresses import ascii_of, checked
 from consumers.delivery.net.sendgrid import SendGridApi
 from consumers.delivery.net.smtp import Envelope, SmtpServer, SmtpTransport, Timeouts
-from consumers.delivery.outcome import Outcome, Rejected, Scope
+from consumers.delivery.outcome import Finding, Outcome, Rejected, Scope, Unknown
 from consumers.delivery.render.mail import MailComposer
 from consumers.delivery.settings import ChannelSettings, Secret, setting
 
@@ -81,6 +84,23 @@ class SendGridSettings(ChannelSettings, frozen=True):
             "an https URL", "Where the API is: https://api.eu.sendgrid.com for mail that stays in the EU.", check=_api
         ),
     ] = "https://api.sendgrid.com"
+    ask_after: (
+        Annotated[
+            int,
+            setting(
+                "a whole number of seconds from 60 to 86400",
+                "How long after an attempt in doubt SendGrid's Email Activity is asked whether it has the mail; it must show it by then.",
+                ge=60,
+                le=86_400,
+            ),
+        ]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ask_after is not None and "api.eu." in self.api:
+            raise ValueError("ask_after: expected only without api.eu.sendgrid.com, which keeps no activity")
 
 
 class EmailSettings(ChannelSettings, frozen=True, kw_only=True, rename={"sender": "from"}):
@@ -200,9 +220,13 @@ class SendGridEmailChannel(_Email):
         provider = settings.sendgrid
         assert provider is not None, "the factory knows which of the two it is"
         # While some are on their way the next are prepared. What a kill leaves in doubt is settled by SendGrid's events.
-        self.capabilities = _capabilities(settings, claim=MOST, batch=MOST, claims=settings.connections)
+        asked_after = None if provider.ask_after is None else timedelta(seconds=provider.ask_after)
+        self.capabilities = replace(
+            _capabilities(settings, claim=MOST, batch=MOST, claims=settings.connections), asked_after=asked_after
+        )
         sender, written = _sender(settings.sender)
         api = SendGridApi(provider.api_key.reveal(), provider.api.rstrip("/"), timeout, context.now)
+        self._activity = SendGridActivity(api)
         self._mails = SendGridMails(
             api, sender, written.ascii_domain, connections=settings.connections, timeout=timeout
         )
@@ -223,6 +247,13 @@ class SendGridEmailChannel(_Email):
                 mails.append((message, written))
         sent = iter(await self._mails.send(mails))
         return [refused[index] if index in refused else next(sent) for index in range(len(messages))]
+
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look for messages in SendGrid's activity (``AskableChannel``)."""
+        written = [(message, _ascii(message.endpoint.address)) for message in messages]
+        mails = [(message, to) for message, to in written if not isinstance(to, Rejected)]
+        found = iter(await self._activity.find(mails))
+        return [Unknown(to.reason, final=True) if isinstance(to, Rejected) else next(found) for _, to in written]
 
     async def close(self) -> None:
         await self._mails.close()

@@ -16,11 +16,13 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
 
-from consumers.delivery.classify import LONGEST_WAIT, classify_http
-from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.classify import LONGEST_WAIT, classify_http, wait_of
+from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 
 ACCEPTED = 202
 _REFUSED_AS_IT_IS = frozenset({400, 413})
+_NO_ACCESS = frozenset({401, 402, 403, 404})
+"""What an account without Email Activity is answered, or a key that may not read it."""
 _OF_ONE = re.compile(r"personalizations\.(\d{1,4})(?:\.([a-z_]+))?(?:\..*)?", re.ASCII)
 _FIELD = re.compile(r"[a-z_.0-9-]{1,80}", re.ASCII)
 
@@ -52,16 +54,17 @@ class SendGridApi:
     """Posts mails. ``url`` is the API's, without a version; ``timeout`` is in seconds, for connecting and for each read."""
 
     def __init__(self, key: str, url: str, timeout: float, now: Callable[[], datetime]) -> None:
-        self._post = _poster(key, url, timeout)
+        self._client = _client(key, url, timeout)
         self._now = now
 
     def post(self, body: Mapping[str, Any]) -> Answer:
         """Post a mail once and return how that ended; blocks, and never raises for what the network does."""
-        # Loaded by _poster already; the SDK has no types.
+        # Loaded by _client already; the SDK has no types.
         from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # noqa: PLC0415 -- as above
 
         try:
-            response = self._post(body)
+            # A body whose type is not exactly application/json is encoded by itself, not by the SDK.
+            response = self._client.mail.send.post(request_body=_Encoded(orjson.dumps(body)))
         except HTTPError as error:
             return self._refused(error.status_code, error.headers, error.body)
         except URLError:  # connecting or writing failed: a part of a request makes no mail
@@ -72,6 +75,30 @@ class SendGridApi:
         if response.status_code != ACCEPTED or not receipt:  # http.client takes a head that is cut for a whole one
             return Answer(InDoubt(f"answered {response.status_code}, and not as SendGrid does"), response.status_code)
         return Answer(Sent(receipt), ACCEPTED)
+
+    def activity(self, query: str, limit: int) -> list[dict[str, Any]] | Unknown:
+        """Return the mails that match a query of the Email Activity API, at most ``limit``; blocks, and never raises.
+
+        https://www.twilio.com/docs/sendgrid/api-reference/email-activity/filter-all-messages
+        """
+        from python_http_client.exceptions import HTTPError  # noqa: PLC0415 -- as above
+
+        try:
+            response = self._client.messages.get(query_params={"query": query, "limit": limit})
+            found = orjson.loads(response.body)["messages"]
+        except HTTPError as error:
+            return self._unasked(error.status_code, error.headers)
+        except (OSError, HTTPException):
+            return Unknown("SendGrid could not be asked")
+        except (ValueError, KeyError, TypeError):
+            return Unknown("the answer was not SendGrid's")
+        if not (isinstance(found, list) and len(found) < limit and all(isinstance(one, dict) for one in found)):
+            return Unknown("the answer was not SendGrid's")
+        return found
+
+    def _unasked(self, status: int, headers: Mapping[str, str]) -> Unknown:
+        after = wait_of(headers.get("Retry-After"), self._now()) or _wait(headers.get("X-RateLimit-Reset"), self._now())
+        return Unknown(f"answered {status}", after, final=status in _NO_ACCESS)
 
     def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         outcome = classify_http(status, now=self._now(), retry_after=headers.get("Retry-After"), address=Scope.CHANNEL)
@@ -90,8 +117,8 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
-def _poster(key: str, url: str, timeout: float) -> Callable[[Mapping[str, Any]], Any]:
-    """Return the SDK's call that sends a mail. It shares nothing that a call changes."""
+def _client(key: str, url: str, timeout: float) -> Any:
+    """Return the SDK's client. Its calls share nothing that a call changes."""
     # A tenth of a second that those pay who send by SendGrid; the SDK has no types.
     from python_http_client import Client  # type: ignore[import-untyped]  # noqa: PLC0415 -- as above
     from sendgrid import SendGridAPIClient  # noqa: PLC0415 -- as above
@@ -110,10 +137,8 @@ def _poster(key: str, url: str, timeout: float) -> Callable[[Mapping[str, Any]],
             return super()._make_request(build_opener(_NoRedirects), request, timeout)
 
     headers = SendGridAPIClient(key, host=url).client.request_headers
-    # A body whose type is not exactly application/json is encoded by itself (``_Encoded``), not by the SDK.
     headers |= {"Content-Type": "application/json; charset=utf-8"}
-    client = Plain(host=url, request_headers=headers, version=3, timeout=timeout)
-    return lambda body: client.mail.send.post(request_body=_Encoded(orjson.dumps(body)))
+    return Plain(host=url, request_headers=headers, version=3, timeout=timeout)
 
 
 class _Encoded(bytes):

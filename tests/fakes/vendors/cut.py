@@ -37,6 +37,11 @@ CUTS = (
         (("/v3/mail/send", "post"),),
     ),
     Cut(
+        "sendgrid_activity", "sendgrid_email_activity_v3.json",
+        "github.com/twilio/sendgrid-oai spec/json/tsg_email_activity_v3.json", "MIT",
+        (("/v3/messages", "get"),),
+    ),
+    Cut(
         "twilio", "twilio_api_v2010.json", "github.com/twilio/twilio-oai spec/json/twilio_api_v2010.json", "Apache-2.0",
         (
             ("/2010-04-01/Accounts/{AccountSid}/Messages.json", "post"),

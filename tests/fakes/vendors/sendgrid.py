@@ -3,6 +3,7 @@
 What it says afterwards is ``sendgrid_events``'s.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,8 @@ PATCHES = (
     ),
 )
 DOCUMENT = Document("sendgrid", PATCHES)
+ACTIVITY = Document("sendgrid_activity")
+_ASKED = re.compile(r"\(unique_args\['notification'\]=\"([0-9a-f]+)\"\)")
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,26 @@ class SendGrid:
     """Takes mails. ``mails`` are the personalizations that were accepted, one for each recipient's mail.
 
     A request to an address of ``unwanted`` is refused as a whole; the answer names a field where the address has one, with
-    ``{}`` for the number of the personalization. It says so although the request is as it should be.
+    ``{}`` for the number of the personalization. It says so although the request is as it should be. ``hides`` is the time in
+    which Email Activity does not show what was accepted; ``failed`` are the addresses to which nothing could be delivered.
     """
 
     def __init__(self, key: str = KEY) -> None:
         self.mails: list[dict[str, Any]] = []
         self.letters: list[Letter] = []
         self.unwanted: dict[str, str | None] = {}
+        self.hides = False
+        self.failed: set[str] = set()
         self._key = key
         self._requests = 0
 
     def complaint(self, request: Request) -> str | None:
         if request.headers.get("authorization") != f"Bearer {self._key}":
             return "The provided authorization grant is invalid, expired, or revoked"
+        if request.method == "GET":
+            query = request.query.get("query", [""])[0]
+            strange = " OR ".join(f"(unique_args['notification']=\"{one}\")" for one in _ASKED.findall(query)) != query
+            return ACTIVITY.complaint(request) or ("query: this fake knows no other" if strange else None)
         return DOCUMENT.complaint(request) or (_by_hand(request.json) if request.raw else "the body is missing")
 
     def invalid(self, request: Request, complaint: str) -> Reply:
@@ -80,6 +90,8 @@ class SendGrid:
         return json_reply(status, {"errors": [{"message": complaint, "field": None, "help": None}]})
 
     def accept(self, request: Request) -> Reply:
+        if request.method == "GET":
+            return self._shown(_ASKED.findall(request.query["query"][0]))
         mail = request.json
         for index, each in enumerate(mail["personalizations"]):
             for to in each["to"]:
@@ -90,6 +102,24 @@ class SendGrid:
         self.mails += mail["personalizations"]
         self.letters += [_letter(mail, each, message_id) for each in mail["personalizations"]]
         return Reply(202, {"X-Message-Id": message_id, "content-type": "text/plain"})
+
+    def _shown(self, notifications: list[str]) -> Reply:
+        """Return what Email Activity shows of mails with these arguments."""
+        found = [
+            {
+                "from_email": "status@acme.example",
+                "msg_id": f"{letter.message_id}.recvd-1-2.0",
+                "subject": letter.subject,
+                "to_email": letter.to,
+                "status": "not_delivered" if letter.to in self.failed else "processed",
+                "opens_count": 0,
+                "clicks_count": 0,
+                "last_event_time": "2026-11-22T14:31:00Z",
+            }
+            for letter in self.letters
+            if letter.custom_args.get("notification") in notifications and not self.hides
+        ]
+        return json_reply(200, {"messages": found})
 
 
 def _refusal(field: str | None, index: int) -> Reply:

@@ -47,6 +47,9 @@ async def test_a_sign_up_under_a_key_is_one(office: Office, client: httpx.AsyncC
         assert answer.status_code == 201
     assert list(paces(office).values()) == [Pace(QUIET)]
     assert len(office.of(PaceChosen)) == 1
+    for other in ({}, {"quiet_hours": NIGHT | {"to": "08:00"}}, {"quiet_hours": NIGHT, "minimum_gap": 600}):
+        answer = await client.post(URL, json=ANN | other, headers=OPS | {"Idempotency-Key": "1"})
+        assert answer.status_code == 422, "the key was used for something else"
 
 
 async def test_an_operator_chooses_in_place_of_what_was_chosen(office: Office, client: httpx.AsyncClient) -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from consumers.delivery import audience_snapshot
 from consumers.delivery.audience import Question
-from consumers.delivery.audience_file import NAME, AudienceFile
+from consumers.delivery.audience_file import NAME, AudienceFile, Place
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.audience_rebuild import fold
-from consumers.delivery.audience_snapshot import Place, UnusableSnapshotError
+from consumers.delivery.audience_snapshot import UnusableSnapshotError
 from consumers.delivery.subscriber_stage import SubscriberStage
 from schemas.events import AnyEvent, Event, EventData, SubscriberAdded, SubscriberChanged, SubscriberRemoved
 from schemas.ids import derive
@@ -36,7 +36,7 @@ def test_an_index_that_was_read_back_is_the_same_and_goes_on_the_same(
     index = AudienceIndex()
     for name, state, wanted in chosen:
         index.put(INDEXED, name, CHANNEL_OF[name], state, wanted)
-    again, place = audience_snapshot.load(audience_snapshot.dump(index, HERE))
+    again, place = audience_snapshot.load(audience_snapshot.dump(index, HERE), Place)
     assert place == HERE
     for known in (index, again):
         for name, state, wanted in then:
@@ -59,13 +59,13 @@ def test_no_changed_byte_is_read_back(at: int, by: int) -> None:
     data = bytearray(a_snapshot())
     data[at] ^= by
     with pytest.raises(UnusableSnapshotError):
-        audience_snapshot.load(bytes(data))
+        audience_snapshot.load(bytes(data), Place)
 
 
 @given(st.integers(0, len(a_snapshot()) - 1))
 def test_nothing_that_was_cut_off_is_read_back(at: int) -> None:
     with pytest.raises(UnusableSnapshotError):
-        audience_snapshot.load(a_snapshot()[:at])
+        audience_snapshot.load(a_snapshot()[:at], Place)
 
 
 def test_an_id_of_several_lines_is_refused() -> None:
@@ -123,7 +123,8 @@ def kept(tmp_path: Path) -> Path:
 
 def test_a_start_goes_on_where_the_snapshot_ends(kept: Path, caplog: pytest.LogCaptureFixture) -> None:
     connection = SqliteEventLog(kept)
-    connection.submit(lambda at: at.execute("delete from state")).result()  # so that only the snapshot knows of Ben
+    ben = "delete from state where key = ?"
+    connection.submit(lambda at: at.execute(ben, (BEN,))).result()  # so that only the snapshot knows of him
     connection.close()
     again = Driven(kept)
     assert again.told() == [BEN, EVE]

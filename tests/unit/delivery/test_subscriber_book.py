@@ -17,6 +17,7 @@ from schemas.events import (
     AnyEvent,
     Cell,
     ComponentDefined,
+    EndpointReinstated,
     EndpointSuppressed,
     Event,
     EventData,
@@ -30,11 +31,11 @@ from schemas.events import (
     SubscriberPaused,
     SubscriberRemoved,
 )
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Impact, Kind, Suppression
 from streams.domain.processor import Output, Unheard
 from streams.domain.state import memory_state
 from streams.runtime.replay import new_file
-from tests.unit.delivery.pipeline import EVERYTHING, NOON, OPENING, PAGE, Pipeline, ScriptedChannel, notice_of
+from tests.unit.delivery.pipeline import EVERYTHING, NOON, OPENING, PAGE, SECOND, Pipeline, ScriptedChannel, notice_of
 from tests.unit.delivery.why_worlds import ENGINES, Engine, World
 
 PEOPLE = ("ada", "bob", "cyd")
@@ -50,13 +51,15 @@ facts = st.one_of(
     st.builds(SubscriberPaused, people, st.booleans()),
     st.builds(PaceChosen, people, st.just(Pace())),
     st.builds(SubscriberRemoved, people, st.just("unsubscribed")),
-    st.builds(EndpointSuppressed, people, st.just("no such mailbox")),
+    st.builds(EndpointSuppressed, people, st.just("no such mailbox"), st.sampled_from(Suppression)),
+    st.builds(EndpointReinstated, people, st.just("bounce"), st.lists(st.sampled_from(Suppression), unique=True)),
 )
 histories = st.lists(facts, max_size=15)
 
 
 def event(data: EventData, number: int = 0) -> AnyEvent:
-    return Event(f"e{number}", PAGE, NOON, NOON, "test", None, None, False, data)
+    happened = NOON + number * 7 % 5 * SECOND  # not in the order in which it is heard of
+    return Event(f"e{number}", PAGE, happened, NOON, "test", None, None, False, data)
 
 
 def standing(index: AudienceIndex) -> list[object]:

@@ -20,6 +20,7 @@ from tests.fakes.vendors.server import VendorServer
 PATCHED: dict[str, tuple[Patch, ...]] = {
     "discord": discord.PATCHES,
     "sendgrid": sendgrid.PATCHES,
+    "sendgrid_activity": (),
     "twilio": twilio.PATCHES,
 }
 """The documents that are used, with their patches; a new one is a line."""
