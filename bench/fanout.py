@@ -68,6 +68,7 @@ def run() -> Iterator[Metric]:
             people = {BIG: _subscribe(backend, BIG, MANY), SMALL: _subscribe(backend, SMALL, FEW)}
             began = time.perf_counter()
             _publish(backend, BIG)
+            backend.settle()
             planned = time.perf_counter() - began
             found = asyncio.run(_measured(backend, _channel(port)))
             bare = _bare(port, len(people[BIG]))
@@ -111,7 +112,6 @@ def _publish(backend: Backend, page: str) -> str:
     notice: Notice = population.notice(random_id(), random_id(), _CHANGED, now)
     event: Any = Event(random_id(), page, now, now, "tocsin", None, None, False, NoticePublished(notice))
     backend.log.submit(lambda at: backend.log.append_within(at, [record_of(event)], [event])).result()
-    backend.settle()
     return notice.update
 
 
@@ -133,7 +133,7 @@ async def _measured(backend: Backend, channel: Channel) -> Found:
 
 async def _until(is_so: Callable[[], bool]) -> None:
     while not is_so():  # noqa: ASYNC110 - nobody sets an event
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
 
 
 def _sent(metrics: Metrics) -> float:

@@ -32,19 +32,19 @@ class AudienceIndex:
 
     def put(self, page: str, subscriber: str, channel: str, state: str, wanted: Filter) -> None:
         """Let a subscriber stand so from now on; only ``page_index.ACTIVE`` ones are matched."""
-        self._page(page).put(subscriber, channel, state, wanted)
+        self.page(page).put(subscriber, channel, state, wanted)
 
     def withdraw(self, page: str, subscriber: str) -> None:
         """Let it be as if a subscriber had never come."""
-        self._page(page).withdraw(subscriber)
+        self.page(page).withdraw(subscriber)
 
     def standing(self, page: str, subscriber: str) -> tuple[str, str, Filter] | None:
         """Return a subscriber's channel, state and filter, None for a stranger."""
-        return self._page(page).standing(subscriber)
+        return self.page(page).standing(subscriber)
 
     def in_state(self, page: str, state: str) -> list[str]:
         """Return a page's subscribers who stand so (``page_index.STATES``), in no order; from any thread."""
-        return self._page(page).in_state(state) if state in STATES else []
+        return self.page(page).in_state(state) if state in STATES else []
 
     def match(self, page: str, asked: Question) -> list[str]:
         """Return the ids of all subscribers whom ``decide`` tells, in the order of their coming."""
@@ -52,23 +52,23 @@ class AudienceIndex:
 
     def ids(self, page: str, numbers: BitMap) -> list[str]:
         """Return the ids behind numbers, in the order of their coming."""
-        ids = self._page(page).ids
+        ids = self.page(page).ids
         return [ids[number] for number in numbers]
 
     def by_channel(self, page: str, numbers: BitMap) -> Iterator[tuple[str, list[str]]]:
         """Yield channels in the order of their names, each with the sorted ids of those whom it reaches."""
-        for channel, members in sorted(self._page(page).by_channel.items()):
+        for channel, members in sorted(self.page(page).by_channel.items()):
             if found := numbers & members:
                 yield channel, sorted(self.ids(page, found))
 
     def counts(self, page: str, numbers: BitMap) -> dict[str, int]:
         """Return by channel how many of these numbers it reaches, in the order of their names."""
-        members = sorted(self._page(page).by_channel.items())
+        members = sorted(self.page(page).by_channel.items())
         return {channel: found for channel, each in members if (found := numbers.intersection_cardinality(each))}
 
     def numbers(self, page: str, asked: Question) -> BitMap:
         """Return the same as ``match`` as small numbers: the part of it that does not grow with the audience's ids."""
-        index = self._page(page)
+        index = self.page(page)
         if asked.kind is Kind.REMINDER:
             return _union(index.wanting(Kind.REMINDER, _WORST))
         if not asked.reached:
@@ -84,15 +84,16 @@ class AudienceIndex:
 
     def wanting(self, page: str, subscribers: Iterable[str], kind: Kind) -> BitMap:
         """Return those of ``subscribers`` who want this kind at all: what is asked of those who were told before."""
-        index = self._page(page)
+        index = self.page(page)
         known = BitMap(number for one in subscribers if (number := index.numbers.get(one)) is not None)
         return _union([known & members for members in index.wanting(kind, _WORST)])
 
     def count(self, page: str) -> int:
         """Return the number of active subscribers."""
-        return sum(map(len, self._page(page).by_head.values()))
+        return sum(map(len, self.page(page).by_head.values()))
 
-    def _page(self, page: str) -> PageIndex:
+    def page(self, page: str) -> PageIndex:
+        """Return a page's part; a new page's is empty."""
         index = self.pages.get(page)
         if index is None:
             index = self.pages[page] = PageIndex()

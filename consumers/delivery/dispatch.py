@@ -1,6 +1,5 @@
 """One notification's way to its channel: is it still wanted, to which address, in which words, and what came of it."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -40,7 +39,6 @@ from streams.runtime.links import CODE_SECONDS, Links
 from streams.runtime.signup import confirmation
 
 _log = logging.getLogger(__name__)
-_FEW = 20
 # Python 3.11 takes 0.3 microseconds to find a member in its enumeration: these are asked for with each of a million.
 _SENT, _IN_DOUBT = NotificationState.SENT, NotificationState.IN_DOUBT
 _CONFIRMATION, _REMINDER = Kind.CONFIRMATION, Kind.REMINDER
@@ -101,10 +99,8 @@ class Dispatch:
         """
         if len({entry.update for entry in entries}) > 1:
             return await self._send_several(channel, entries, random, refusals, may_send)
-        if len(entries) > _FEW:  # a thousand take a while, and others want the loop
-            prepared = await asyncio.to_thread(self._all_prepared, channel, entries, random)
-        else:
-            prepared = self._all_prepared(channel, entries, random)
+        ahead = self._lookups.ahead(entries)
+        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = _ready(entries, prepared, may_send)
         asks = channel.capabilities.asks
         doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
@@ -193,10 +189,6 @@ class Dispatch:
         else:
             found = given_back(LAPSED, self._clock()) if ended is None else ended
         return after_doubt(found) if entry.state == _IN_DOUBT else found
-
-    def _all_prepared(self, channel: Channel, entries: Sequence[Entry], random: Random) -> list[Message | Conclusion]:
-        ahead = self._lookups.ahead(entries)
-        return [self._prepared(channel, entry, ahead, random) for entry in entries]
 
     def _prepared(
         self, channel: Channel, entry: Entry, ahead: Found, random: Random, together: Sequence[Entry] = ()

@@ -100,16 +100,18 @@ class DeliveryReport:
         return [self._delivery(entry) for entry in entries], more
 
     def _delivery(self, entry: Entry) -> Delivery:
+        known = self._subscribers.subscriber(entry.page, entry.subscriber)
         return Delivery(
             notification=entry.notification,
             subject=entry.subject,
             subscriber=entry.subscriber,
             channel=entry.channel,
-            address=self._addresses.masked(self._subscribers.subscriber(entry.page, entry.subscriber)),
+            address=self._addresses.masked(known),
             state=NotificationState(entry.state),
             at=entry.at,
             reason=entry.reason,
             attempts=entry.attempts,
+            suppression=None if known is None else known.suppression,
         )
 
 

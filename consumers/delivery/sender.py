@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 from random import Random, SystemRandom
-from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -36,8 +36,6 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.publisher import Publisher
 from streams.runtime.state_store import StoreUnavailableError
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
@@ -194,7 +192,7 @@ class Sender:
 
     async def _turn(self) -> bool:
         """Record what ended and claim what waits, with one append; return whether there was either."""
-        chosen, unsendable = await self._choose(), self._unsendable()
+        chosen, unsendable = self._choose(), self._unsendable()
         ended = self._concluded[:_MOST_RESULTS]
         if not (ended or chosen or unsendable):
             return False
@@ -218,21 +216,21 @@ class Sender:
             await self._begin(worker, chosen)
         return True
 
-    async def _choose(self) -> list[Entry]:
+    def _choose(self) -> list[Entry]:
         now = self._clock()
         free = min(self._channel.capabilities.claim, self._slots.free(now, len(self._in_hand)))
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
-        found = await self._aside(self._queue.next, self._name, now, free, share)
+        found = self._queue.next(self._name, now, free, share)
         if not found and share.count > 1:
-            found = await self._aside(self._queue.next, self._name, now - _HELP_AFTER, free)
+            found = self._queue.next(self._name, now - _HELP_AFTER, free)
         found = [entry for entry in found if entry.notification not in self._in_hand]
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
         found = found[: self._limiter.take(len(found))]
-        further = await self._aside(self._dispatch.companions, self._channel, found)
+        further = self._dispatch.companions(self._channel, found)
         return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
@@ -247,12 +245,6 @@ class Sender:
             if each.entry.notification not in self._in_hand
         ]
         return [*overtaken, *self._orphans.look(self._in_hand)]
-
-    async def _aside(self, ask: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """Ask the ledger; for a channel that takes many at once it takes as long as a request, and others want the loop."""
-        if self._channel.capabilities.batch == 1:
-            return ask(*arguments, **named)
-        return await asyncio.to_thread(ask, *arguments, **named)
 
     # --- what is in hand ---
 
@@ -273,7 +265,7 @@ class Sender:
         """Return which claims are ours; what is claimed must not be forgotten because the ledger cannot be read now."""
         while True:
             try:
-                return await self._aside(self._queue.held_by, worker, claimed)
+                return self._queue.held_by(worker, claimed)
             except UNAVAILABLE as error:
                 _log.warning("%s: the ledger cannot be read, trying again: %s", self._name, error)
                 await asyncio.sleep(_PAUSE_SECONDS)

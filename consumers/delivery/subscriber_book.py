@@ -6,6 +6,7 @@ planning needs, and no addresses.
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -26,12 +27,14 @@ Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 _NEEDLESS = {"address", "reason", "origin", "created_at", "pace"}
 """What neither planning nor the fold asks of a subscriber."""
 _INDEXED = {"id", "channel", "filter", "state"}
-_RARE = tuple(
-    (field.name, field.default)
+_DEFAULTS = {
+    field.name: field.default
     for field in msgspec.structs.fields(Subscriber)
     if field.name not in _NEEDLESS | _INDEXED
-)  # fmt: skip
+}  # fmt: skip
 """All else, with defaults: what the fold asks of the few whose address was suppressed."""
+_RARE, _USUAL = tuple(_DEFAULTS), tuple(_DEFAULTS.values())
+_rare_of = attrgetter(*_RARE)
 
 
 class IndexedTable(FollowedTable[Subscriber]):
@@ -54,10 +57,9 @@ class IndexedTable(FollowedTable[Subscriber]):
         return Subscriber(key, channel, b"", wanted, state, "", "", 0, **self._rare.get((page, key), {}))
 
     def put(self, page: str, key: str, value: Subscriber) -> None:
-        self.index.put(page, key, value.channel, value.state, value.filter)
-        rare = {name: own for name, default in _RARE if (own := getattr(value, name)) != default}
-        if rare:
-            self._rare[page, key] = rare
+        self.index.page(page).put(key, value.channel, value.state, value.filter)
+        if (rare := _rare_of(value)) != _USUAL:
+            self._rare[page, key] = dict(zip(_RARE, rare, strict=True))
         elif self._rare:
             self._rare.pop((page, key), None)
 

@@ -177,14 +177,16 @@ def fate(entry: Entry, thread: Sequence[str]) -> Fate:
     if state is NotificationState.PLANNED and thread[-1] != entry.update:
         successor = thread[-1]
     return Fate(
-        entry.notification, state, _meaning(state, entry.attempts, is_overtaken=successor is not None), entry.reason,
+        entry.notification, state, _meaning(state, entry.attempts, is_overtaken=successor is not None, is_put_off=entry.held_until > 0), entry.reason,
         entry.attempts, entry.at, successor,
     )  # fmt: skip
 
 
-def _meaning(state: NotificationState, attempts: int, *, is_overtaken: bool) -> str:
+def _meaning(state: NotificationState, attempts: int, *, is_overtaken: bool, is_put_off: bool) -> str:
     if state is NotificationState.PLANNED and is_overtaken:
         return "is not sent any more, a newer update is planned"
     if state is NotificationState.PLANNED and attempts:
         return "waits for another attempt"
+    if state is NotificationState.PLANNED and is_put_off:
+        return "waits for a better time"
     return MEANINGS[state]

@@ -68,7 +68,10 @@ class Audience(Protocol):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One notification as the ledger has it; ``at`` is when it came into this state, ``address`` is masked."""
+    """One notification as the ledger has it; ``at`` is when it came into this state, ``address`` is masked.
+
+    ``suppression`` is why its address is not told any more today.
+    """
 
     notification: str
     subject: str
@@ -79,6 +82,7 @@ class Delivery:
     at: Micros
     reason: str
     attempts: int
+    suppression: Suppression | None = None
 
 
 class Deliveries(Protocol):

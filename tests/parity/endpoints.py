@@ -9,7 +9,7 @@ from consumers.delivery.queue import Entry
 from schemas import events as e
 from schemas.events import DeliveryResult, EventData, Filter, Micros
 from schemas.ids import derive
-from schemas.vocabulary import Impact, Kind, Suppression
+from schemas.vocabulary import DigestEvery, Impact, Kind, Suppression
 from schemas.vocabulary import NotificationState as State
 from tests.parity import world
 from tests.parity.alerts import MINUTE
@@ -44,7 +44,7 @@ class Subscribers:
         """Return what somebody does, or is done to."""
         random = self._random
         name = random.choice(self._ids) if self._ids and random.random() < 0.97 else "nobody"
-        match random.randrange(11):
+        match random.randrange(12):
             case 0 | 1 | 2:
                 return name, e.SubscriberConfirmed(name)
             case 3 | 4 | 5 | 6:
@@ -55,6 +55,8 @@ class Subscribers:
                 return name, e.SubscriberRemoved(name, random.choice(["unsubscribed", "erased", "replaced"]))
             case 9:
                 return name, e.SubscriberPaused(name, random.random() < 0.6)
+            case 10:
+                return name, e.PaceChosen(name, self._pace())
             case _:
                 return name, e.ConfirmationRequested(name, derive("attempt", name, str(random.random())))
 
@@ -63,6 +65,14 @@ class Subscribers:
         if random.random() < 0.6:
             return e.EndpointSuppressed(name, "the address does not exist", random.choice(list(Suppression)))
         return e.EndpointReinstated(name, "it is back", random.sample(list(Suppression), 4))
+
+    def _pace(self) -> e.Pace:
+        random = self._random
+        quiet = e.QuietHours(random.randrange(720), random.randrange(720, 1_440), "Europe/Berlin")
+        digest = e.Digest(random.choice(list(DigestEvery)), random.randrange(1_440), "UTC")
+        return e.Pace(
+            random.choice([None, quiet]), random.choice([None, digest]), random.choice([0, 600]), random.random() < 0.8
+        )
 
     def _filter(self) -> Filter:
         random = self._random

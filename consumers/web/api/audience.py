@@ -10,7 +10,7 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask, cells_of
 from consumers.web.api.shape import Shape, when
 from schemas.events import Cell
-from schemas.vocabulary import Impact, NotificationState
+from schemas.vocabulary import Impact, NotificationState, Suppression
 from streams.runtime.access import Role
 from streams.runtime.problems import not_found
 
@@ -53,6 +53,8 @@ class DeliveryShape(Shape):
     """Since when it is in this state."""
     reason: str | None
     attempts: int
+    suppression: Suppression | None
+    """Why the address is not told any more today; null where it is."""
 
 
 class DeliveryList(Shape):
@@ -135,4 +137,5 @@ def _delivery(row: ports.Delivery) -> DeliveryShape:
         at=when(row.at),
         reason=row.reason or None,
         attempts=row.attempts,
+        suppression=row.suppression,
     )

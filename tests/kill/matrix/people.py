@@ -16,7 +16,7 @@ from tests.parts.tocsin import PAGE
 _FROM = "Acme Status <status@acme.example>"
 _READERS = [f"reader-{number}@customer.example" for number in range(3)]
 _NUMBERS = [f"+4915112345{number}" for number in (671, 672, 673)]
-_EVENTS, _TEXTS = f"/receipts/{PAGE}/sendgrid", f"/receipts/{PAGE}/twilio"
+_EVENTS, _TEXTS, _CALLS = (f"/receipts/{PAGE}/{kind}" for kind in ("sendgrid", "twilio", "twilio-voice"))
 
 
 @contextmanager
@@ -98,6 +98,24 @@ def sms_callbacks() -> Iterator[Outside]:
 
 
 @contextmanager
+def voice_callbacks() -> Iterator[Outside]:
+    """Calls with status callbacks, the last one first, and both again."""
+
+    def reports(page: str) -> list[Report]:
+        found = []
+        for number, call in enumerate(list(server.vendor.calls), 1):
+            for status in ("completed", "initiated", "completed", "initiated"):
+                request = tw.callback(
+                    call["StatusCallback"], {"CallSid": f"CA{number:032x}", "To": call["To"], "CallStatus": status}
+                )
+                found.append(Report(call["StatusCallback"], request.raw, request.headers))
+        return found
+
+    with servers(tw.Twilio()) as [server]:
+        yield _phones(server, {"callbacks": "${PAGE_URL}" + _CALLS}, reports=reports)
+
+
+@contextmanager
 def voice() -> Iterator[Outside]:
     """Twilio's calls to three phones."""
     with servers(tw.Twilio()) as [server]:
@@ -133,4 +151,5 @@ ROADS = (
     Road("sms", "sms", sms),
     Road("sms (callbacks)", "sms", sms_callbacks),
     Road("voice", "voice", voice),
+    Road("voice (callbacks)", "voice", voice_callbacks),
 )

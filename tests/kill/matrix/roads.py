@@ -16,12 +16,13 @@ ROAD_OF_NAME: Mapping[str, Road] = {road.name: road for road in ROADS}
 
 def class_of(road: Road, outside: Outside) -> str:
     """Return the class of a channel that runs so: how doubts end there, and how its messages hang together."""
-    settings = _settings(road, outside)
+    settings = settings_of(road, outside)
     channel = CHANNEL_OF_NAME[road.channel].factory(settings, ChannelContext())
     return ", ".join(_words(settings, channel))
 
 
-def _settings(road: Road, outside: Outside) -> ChannelSettings:
+def settings_of(road: Road, outside: Outside) -> ChannelSettings:
+    """Return the channel's settings as Tocsin reads them."""
     given: dict[str, Any] = {
         key: value.replace("${PAGE_URL}", "http://127.0.0.1") if isinstance(value, str) else value
         for key, value in outside.settings.items()

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from consumers.delivery.channels.registry import CHANNELS
+from producers.receipts.registry import RECEIPT_KINDS
 from streams.runtime.failpoints import NAMES
 from tests.kill.forge import Forge
-from tests.kill.matrix.roads import ROAD_OF_NAME, ROADS, classes
+from tests.kill.matrix.roads import ROAD_OF_NAME, ROADS, classes, settings_of
 from tests.kill.matrix.run import run
 from tests.kill.matrix.verdict import MUST_BE_ZERO, Row
 
@@ -29,6 +30,14 @@ def forge() -> Iterator[Forge]:
 def test_every_channel_has_a_road() -> None:
     assert {road.channel for road in ROADS} == {kind.name for kind in CHANNELS}
     assert len(ROAD_OF_NAME) == len(ROADS)
+
+
+def test_every_kind_of_receipt_comes_twice_and_out_of_order_somewhere() -> None:
+    kinds: set[str] = set()
+    for road in ROADS:
+        with road.opened() as outside:
+            kinds |= settings_of(road, outside).receipts().keys()
+    assert kinds == {kind.name for kind in RECEIPT_KINDS}
 
 
 def test_every_class_is_tried() -> None:

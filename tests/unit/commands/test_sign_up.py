@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -261,6 +262,28 @@ async def test_erasing_a_person_erases_every_copy(office: Office, client: httpx.
             office.backend.vault.open(data.subscriber, data.address)
     assert (await click(office, client, Purpose.CONFIRM, one)).status_code == 410
     assert not office.backend.vault.find(f"{PAGE}/email/ann@example.com")
+
+
+async def test_after_an_erasure_no_file_holds_address_or_key_and_the_log_says_who_did_it(
+    office: Office, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """The proof: an event with the operator's name, no key, and nothing on the disk that is the address or opens it."""
+
+    def on_disk(wanted: bytes) -> list[str]:
+        return [path.name for path in tmp_path.rglob("*") if path.is_file() and wanted in path.read_bytes()]
+
+    one = (await sign_up(client, ANN | {"confirmed": True}, OPS))["id"]
+    kept = office.backend.vault._store.get(one)
+    assert kept is not None
+    assert kept.lookup is not None
+    assert on_disk(kept.wrapped)
+    assert on_disk(kept.lookup)
+    assert on_disk(one.encode())
+    assert (await client.delete(f"{URL}/{one}", headers=BOSS)).status_code == 200
+    office.backend.settle()
+    assert (on_disk(kept.wrapped), on_disk(kept.lookup), on_disk(ANN["email"].encode())) == ([], [], [])
+    [proof] = [each for each in office.events() if isinstance(each.data, SubscriberRemoved)]
+    assert (proof.data, proof.actor) == (SubscriberRemoved(one, "erased"), "operator:boss")
 
 
 @pytest.mark.parametrize("name", ["tocsin", "deadletter:x", "0" * 32, "'; drop table keys; --"])

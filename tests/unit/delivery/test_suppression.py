@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.delivery.reports import Addresses, SubscriberReport
+from consumers.delivery.reports import Addresses, DeliveryReport, SubscriberReport
 from consumers.delivery.subscriber_book import SubscriberBook
 from consumers.delivery.subscribers import ACTIVE, PAUSED, PENDING, PROCESSOR, REMOVED, SUPPRESSED
 from consumers.delivery.suppression import Quarantine, decide
@@ -121,6 +121,17 @@ async def test_who_is_back_is_told_again(texts: Pipeline) -> None:
     texts.publish(subject="another")
     await texts.deliver()
     assert len(texts.channel.told()) == 1
+
+
+async def test_the_report_of_deliveries_says_whose_address_is_dead_by_now(texts: Pipeline) -> None:
+    subscriber = texts.subscribe("ann@example.com")
+    texts.publish()
+    await texts.deliver()
+    texts.append(e.EndpointSuppressed(subscriber, "reported as spam", Suppression.COMPLAINED))
+    addresses = Addresses(texts.backend.vault, {"email": texts.channel})
+    report = DeliveryReport(texts.backend.queue, texts.backend.subscribers.book, addresses)
+    [row], _ = report.list(PAGE, "incident", None, 9)
+    assert (row.state, row.suppression) == ("sent", Suppression.COMPLAINED)
 
 
 # --- who is listed ---

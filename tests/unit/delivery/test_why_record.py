@@ -10,7 +10,7 @@ from consumers.delivery.queue import Entry, Overtaken
 from consumers.delivery.reports import Addresses
 from consumers.delivery.subscribers import ACTIVE, PENDING, REMOVED, Subscriber
 from consumers.delivery.verdicts import successor_in, superseded
-from consumers.delivery.why import MEANINGS, WhyReport
+from consumers.delivery.why import MEANINGS, WhyReport, fate
 from consumers.web.ports import Why
 from schemas.events import (
     AnyEvent,
@@ -127,3 +127,13 @@ def test_how_somebody_stood_is_folded_from_their_own_events_and_no_others() -> N
     assert [(past.at - NOON, past.known.state) for past in found] == [(1, PENDING), (6, ACTIVE), (3_007, REMOVED)]
     assert history(log, PAGE, "nobody") == []
     assert history(log, "globex", "ann") == []
+
+
+def test_what_was_put_off_says_so() -> None:
+    said = "quiet hours until 07:00 Europe/Berlin"
+    held = Entry(
+        "n1", PAGE, "outage", "u1", "ann", "email", 0, NotificationState.PLANNED, said, "", 0, NOON, 0, NOON + 1
+    )
+    told = fate(held, ["u1"])
+    assert (told.meaning, told.reason, told.attempts) == ("waits for a better time", said, 0)
+    assert fate(held, ["u1", "u2"]).meaning == "is not sent any more, a newer update is planned"

@@ -269,6 +269,7 @@ async def test_deliveries_of_an_incident(world: WebWorld, client: httpx.AsyncCli
     assert found["deliveries"][0] == {
         "notification": "n0", "subscriber": "anna", "channel": "email", "address": "a***@example.com", "state": "sent",
         "at": "2026-11-18T14:20:00Z", "reason": None, "incident": derive("incident", "one"), "attempts": 1,
+        "suppression": None,
     }  # fmt: skip
     assert [row["notification"] for row in found["deliveries"]] == ["n0", "n1"]
     rest = await get(client, f"{path}?limit=2&after={found['next']}", Role.VIEWER)
