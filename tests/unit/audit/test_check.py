@@ -25,11 +25,11 @@ Reopen = Callable[[], SqliteEventLog]
 COLUMNS = {
     "state": ("stage", "tbl", "page", "key", "value"),
     "timers": ("stage", "page", "timer", "due"),
-    "notices": ("update_id", "page", "subject", "kind", "notice"),
+    "notices": ("update_id", "page", "subject", "kind", "at", "notice"),
     "updates": ("subject", "update_id"),
     "ledger": (
         "seq", "notification", "page", "subject", "update_id", "subscriber", "channel", "shard", "state", "reason",
-        "worker", "attempts", "at", "due", "turn",
+        "worker", "attempts", "at", "due", "turn", "held_until",
     ),
 }  # fmt: skip
 CELLS = [(table, column) for table, columns in COLUMNS.items() for column in columns]
