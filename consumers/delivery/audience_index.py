@@ -3,7 +3,7 @@
 Bitmaps over cells, kinds and severities of subscribers who have small numbers. It is all that a planner holds of a
 subscriber, about 200 bytes: their filter is packed within, and what else is known of them stays where it is stored.
 
-It is not divided by subscribers. Who of a million is meant takes a quarter of a millisecond, so a share of them for each
+It is not divided by subscribers. Who of a million is meant takes a millisecond or two, so a share of them for each
 of several processes would win nothing; the time of planning goes into ids and rows, which plans divide by shard already.
 What a division would save is memory, where it is least: one process that plans holds a million subscribers in 200 MB.
 """
