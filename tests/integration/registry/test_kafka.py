@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from io import BytesIO
@@ -94,8 +94,13 @@ def everything(log: EventLog) -> list[Stored]:
     return [each for topic in TOPICS for at in range(topic.partitions) for each in log.read(topic.name, at, 0, 1000)]
 
 
-def by_id(found: list[Stored]) -> dict[str, Record]:
-    return {each.record.id + each.record.type: each.record for each in found}
+def keyed(found: Iterable[Record]) -> dict[tuple[str, str, bytes], Record]:
+    """Return records by what tells them apart: the examples of a type's versions have one id."""
+    return {(each.id, each.type, each.fingerprint): each for each in found}
+
+
+def by_id(found: Iterable[Stored]) -> dict[tuple[str, str, bytes], Record]:
+    return keyed(each.record for each in found)
 
 
 def test_any_client_reads_our_events_with_the_registry_alone(cluster: Cluster) -> None:
@@ -117,10 +122,9 @@ def test_a_log_goes_on_with_a_registry_and_without(cluster: Cluster) -> None:
     plain, framed = cluster.log(SINGLE_OBJECT), cluster.log(registered(shared_registry().url))
     before, after = records()[::2], records()[1::2]
     plain.append(before)
-    assert by_id(everything(framed)) == {each.id + each.type: each for each in before}
+    assert by_id(everything(framed)) == keyed(before)
     framed.append(after)
-    found = everything(framed)
-    assert by_id(found) == {each.id + each.type: each for each in records()}
+    assert by_id(everything(framed)) == keyed(records())
     first_bytes = sorted(message.value[:1] for message in cluster.messages())
     assert first_bytes == [b"\0"] * len(after) + [b"\xc3"] * len(before)
     for topic in TOPICS:
@@ -144,7 +148,7 @@ def test_a_registry_that_is_down_stops_new_workers_only(cluster: Cluster, regist
     log = cluster.log(registered(registry.url))
     registry.stop()
     log.append(records())
-    assert by_id(everything(log)) == {each.id + each.type: each for each in records()}
+    assert by_id(everything(log)) == keyed(records())
     with pytest.raises(LogUnavailableError, match=r"the schema registry http://127.0.0.1:\d+/.* does not answer"):
         registered(registry.url, timeout=SHORT)
     registry.start()
