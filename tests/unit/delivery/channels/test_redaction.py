@@ -58,6 +58,10 @@ class Parrot:
         return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The secret of an endpoint; webhooks are signed with it."""
+
+
 @pytest.fixture
 async def parrot() -> AsyncIterator[Parrot]:
     async with Parrot() as running:
@@ -107,12 +111,14 @@ async def test_nothing_secret_is_shown_whatever_a_provider_answers(
     settings = read(kind.settings, given)
     channel: Channel = kind.factory(settings, ChannelContext())
     is_our_own = address in json.dumps(given)  # an account of the operator's, whose posts are public
-    marked = [*secrets(settings), *([] if is_our_own else hidden_in(address))]
+    marked = [SIGNING, *secrets(settings), *([] if is_our_own else hidden_in(address))]
     shown = [repr(settings), repr(channel)]
     with caplog.at_level(logging.INFO):
         for status in STATUSES:
             parrot.status = status
-            shown.append(repr(await channel.send(message(address=address, in_doubt=status == STATUSES[-1]))))
+            shown.append(
+                repr(await channel.send(message(address=address, secret=SIGNING, in_doubt=status == STATUSES[-1])))
+            )
             if channel.capabilities.asks:
                 asked: Any = channel
                 shown.append(repr(await _ask(asked, address)))
