@@ -150,6 +150,8 @@ class Pipeline:
         limiter: Limiter | None = None,
     ) -> None:
         self.now = NOON
+        self.tick = 0
+        """By how much the clock goes on each time that it is read."""
         self.channel = channel or ScriptedChannel()
         self.policy = policy or Policy()
         self.limiter = limiter or Limiter(self.channel.capabilities.name, limits or Limits())
@@ -159,7 +161,11 @@ class Pipeline:
         self.backend.apply(PAGE, desired(load_example({})))
 
     def _open(self) -> Backend:
-        return Backend(self._folder, {}, lambda: self.now)
+        return Backend(self._folder, {}, self._clock)
+
+    def _clock(self) -> Micros:
+        self.now += self.tick
+        return self.now
 
     def restart(self) -> None:
         """Close the folder and open it again: memory is lost, the log is not."""
