@@ -112,7 +112,8 @@ def test_any_history(first: tuple[Pace, Pace], steps: Sequence[Step], seed: int,
     channel = ScriptedChannel("email", claim=3)
     policy = Policy(storm=Storm(3, 10 * MINUTE) if stormy else None)
     with pipeline(channel, policy) as made:
-        made.tick = 1  # of two that were claimed for one endpoint the earlier one goes: no clock stands still between them
+        # Of two that were claimed for one endpoint the earlier one goes: no clock stands still between them.
+        made.tick = 1
         told = Told(made, Random(seed))
         channel.answer = told.answer
         people = [made.subscribe(f"{name}@example.com") for name in ("ann", "ben", "eve")]
