@@ -17,7 +17,6 @@ _HERE = Path(__file__).parent
 _BY_FILE = frozenset({"unit", "contract"})
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares fixtures, when several processes run the tests: a file, or a folder of real parts."""
     for item in items:

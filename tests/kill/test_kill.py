@@ -19,7 +19,7 @@ from tests.kill.siege import CHANNELS, Siege, siege
 from tests.kill.tampering import TAMPERINGS, Tampering
 
 pytestmark = pytest.mark.slow
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "2"))
 SEED = int(os.environ.get("KILL_SEED", "1"))
 
 
