@@ -213,7 +213,9 @@ class _Thread(transport.AIOKafkaConsumerThread):
 
         async def ask_and_pause(*question: Any) -> bool:
             answered: bool = await ask(*question)
-            await asyncio.sleep(_FETCH_PACE_SECONDS)
+            # What it wraps ends quietly when it is cancelled, and whoever closes the consumer relies on that.
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(_FETCH_PACE_SECONDS)
             return answered
 
         fetcher._proc_fetch_request = ask_and_pause  # noqa: SLF001 - as above
