@@ -94,12 +94,12 @@ def everything(log: EventLog) -> list[Stored]:
     return [each for topic in TOPICS for at in range(topic.partitions) for each in log.read(topic.name, at, 0, 1000)]
 
 
-def keyed(found: Iterable[Record]) -> dict[tuple[str, str, bytes], Record]:
-    """Return records by what tells them apart: the examples of a type's versions have one id."""
-    return {(each.id, each.type, each.fingerprint): each for each in found}
+def keyed(found: Iterable[Record]) -> dict[tuple[str, str, bytes, bytes], Record]:
+    """Return records by what tells them apart: the examples of a type have one id."""
+    return {(each.id, each.type, each.fingerprint, each.body): each for each in found}
 
 
-def by_id(found: Iterable[Stored]) -> dict[tuple[str, str, bytes], Record]:
+def by_id(found: Iterable[Stored]) -> dict[tuple[str, str, bytes, bytes], Record]:
     return keyed(each.record for each in found)
 
 
