@@ -108,6 +108,7 @@ class DepartingLog:
         self._lock = Lock()
         self._threads = ThreadPoolExecutor(1, "landing")
         self._landing: Future[None] | None = None
+        self._will_land = False
 
     def append(self, records: Sequence[Record]) -> list[Appended]:
         """Append as the log does; raises LogUnavailableError, with nothing appended, where departures cannot be noted."""
@@ -122,7 +123,8 @@ class DepartingLog:
             self._put(landed)
             raise LogUnavailableError(str(error)) from error
         appended = self._log.append(records)
-        offsets = {each.key: at.offset for each, at in zip(records, appended, strict=True) if each.key in keys}
+        pairs = zip(records, appended, strict=True)
+        offsets = {each.key: at.offset for each, at in pairs if each.topic == ALERTS.name}
         self._put({flight: offsets})
         return appended
 
@@ -138,12 +140,17 @@ class DepartingLog:
     def _put(self, landed: Mapping[str, Mapping[str, int]]) -> None:
         with self._lock:
             self._landed |= landed
-            if self._landed and (self._landing is None or self._landing.done()):
+            if self._landed and not self._will_land:
+                self._will_land = True
                 self._landing = self._threads.submit(self._land)
 
     def _land(self) -> None:
         sleep(_LAND_SECONDS)
-        if not (landed := self._taken()):
+        with self._lock:
+            # What lands from here on is for the next time, though this one is not over.
+            self._will_land = False
+            landed, self._landed = self._landed, {}
+        if not landed:
             return
         try:
             self._departures.land(landed)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from threading import Event as Flag
 
 import pytest
 
@@ -139,3 +140,25 @@ async def test_without_the_store_nothing_is_taken() -> None:
     instances = FleetInstances(Away())
     with pytest.raises(LogUnavailableError):
         await asyncio.to_thread(instances.get_many, "acme", ["prom/a"])
+
+
+async def test_what_lands_while_another_landing_is_noted_is_noted_too() -> None:
+    class Slow(NotedDepartures):
+        def __init__(self) -> None:
+            super().__init__()
+            self.began, self.may_end = Flag(), Flag()
+
+        def land(self, flights: Landed) -> None:
+            if not self.began.is_set():
+                self.began.set()
+                assert self.may_end.wait(30)
+            super().land(flights)
+
+    log, slow = MemoryEventLog(), Slow()
+    departing = DepartingLog(log, slow)
+    departing.append([record_of(firing("a"))])
+    assert await asyncio.to_thread(slow.began.wait, 30)
+    departing.append([record_of(firing("b"))])
+    slow.may_end.set()
+    await asyncio.to_thread(departing.close)
+    assert [newest_of(slow, name)[f"prom/{name}"].leaving for name in "ab"] == [False, False]
