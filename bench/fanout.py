@@ -10,10 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
 from email.headerregistry import Address
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,24 +21,20 @@ from bench import population
 from bench.measure import Metric, at_most, noted, reaches
 from bench.programs import folder
 from bench.seating import seat
+from bench.sending import receiver, sending
 from consumers.delivery.channel import Channel, Endpoint, Message
 from consumers.delivery.channels.email import EmailSettings, email_channel
 from consumers.delivery.channels.email_sendgrid import SendGridMails
 from consumers.delivery.context import ChannelContext
-from consumers.delivery.dispatch import Dispatch, Policy
-from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.ledger_rules import notification_id
 from consumers.delivery.net.sendgrid import Answer
 from consumers.delivery.outcome import Sent
-from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.settings import read
 from consumers.delivery.subscribers import ACTIVE, Subscriber
 from schemas.events import Change, Event, Filter, Notice, NoticePublished
 from schemas.ids import random_id
 from schemas.vocabulary import CellStatus, Impact, Kind
 from streams.log.port import record_of
-from streams.runtime import failpoints
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tocsin.backend import Backend
@@ -62,7 +57,7 @@ class Found(NamedTuple):
 
 def run() -> Iterator[Metric]:
     """Measure."""
-    with folder() as place, _sendgrid() as port:
+    with folder() as place, receiver(_serve) as (port, _):
         backend = Backend(place / "data", {})
         try:
             people = {BIG: _subscribe(backend, BIG, MANY), SMALL: _subscribe(backend, SMALL, FEW)}
@@ -118,7 +113,7 @@ def _publish(backend: Backend, page: str) -> str:
 async def _measured(backend: Backend, channel: Channel) -> Found:
     """Send to the many, and when a fifth was sent, to the few."""
     metrics = Metrics()
-    async with _sending(backend, channel, metrics):
+    async with sending(backend, channel, metrics):
         began, busy = time.perf_counter(), time.process_time()
         await _until(lambda: _sent(metrics) >= MANY // 5)
         asked = time.perf_counter()
@@ -154,31 +149,6 @@ def _nothing_waits(backend: Backend) -> bool:
     return backend.queue.due_at("email") is None and not backend.queue.claimed("email", 1)
 
 
-@asynccontextmanager
-async def _sending(backend: Backend, channel: Channel, metrics: Metrics) -> Any:
-    links = Links("http://status.example", backend.vault.signing_key, backend.clock)
-    dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, Policy())
-    folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
-    sender = Sender(
-        channel, Ledger(backend.queue, backend.publisher, folded), dispatch, backend.clock, failpoints.none, metrics
-    )
-    loop = asyncio.get_running_loop()
-
-    def wake() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(sender.wake)
-
-    backend.driver.listen(wake)
-    await sender.recover()
-    running = asyncio.create_task(sender.run())
-    try:
-        yield
-    finally:
-        sender.stop()
-        await running
-        await channel.close()
-
-
 # --- SendGrid ---
 
 
@@ -196,24 +166,10 @@ class _Answering(BaseHTTPRequestHandler):
         pass
 
 
-def _serve(pipe: Any) -> None:
+def _serve(pipe: Connection) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
         pipe.send(server.server_address[1])
         server.serve_forever()
-
-
-@contextmanager
-def _sendgrid() -> Iterator[int]:
-    """Run a server in a process of its own; yield its port."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield int(ours.recv())
-    finally:
-        process.terminate()
-        process.join()
 
 
 class _Kept:

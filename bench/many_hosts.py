@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import httptools
 import uvloop
+
+from bench.sending import receiver
 
 SLOW_SECONDS = 5.0
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -67,15 +68,8 @@ class Hosts:
 @contextmanager
 def many_hosts() -> Iterator[Hosts]:
     """Run them in a process of their own; all are well."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield Hosts(int(ours.recv()), ours)
-    finally:
-        process.terminate()
-        process.join()
+    with receiver(_run) as (port, pipe):
+        yield Hosts(port, pipe)
 
 
 # --- in that process ---

@@ -10,8 +10,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -28,22 +27,17 @@ from bench.many_hosts import Hosts, address_of, many_hosts
 from bench.measure import Metric, at_most, noted, percentile, within
 from bench.programs import folder
 from bench.seating import seat
+from bench.sending import sending
 from consumers.delivery.channel import Endpoint
 from consumers.delivery.channels.webhook import CLAIM, WebhookChannel, new_secret
 from consumers.delivery.context import ChannelContext
-from consumers.delivery.dispatch import Dispatch, Policy
-from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.net.guard import Guard
 from consumers.delivery.net.post import Answer, Poster
-from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.subscribers import ACTIVE, Subscriber
 from schemas.events import Change, Event, Filter, NoticePublished
 from schemas.ids import random_id
 from schemas.vocabulary import CellStatus, Impact, Kind
 from streams.log.port import record_of
-from streams.runtime import failpoints
-from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tocsin.backend import Backend
 
@@ -170,7 +164,8 @@ async def _round(backend: Backend, hosts: Hosts, ill: int, planned: int) -> Roun
     await asyncio.to_thread(_publish, backend)
     metrics = Metrics()
     began, busy = time.monotonic(), time.process_time()
-    async with _sending(backend, metrics):
+    channel = WebhookChannel(Guard([_GUARD_NETWORK], _resolve), ChannelContext())
+    async with sending(backend, channel, metrics):
         while _sent(metrics) < planned:  # noqa: ASYNC110 - a counter sets no event
             await asyncio.sleep(0.02)
         cost = time.process_time() - busy
@@ -193,31 +188,6 @@ def _sent(metrics: Metrics) -> float:
         for sample in family.samples
         if sample.name.endswith("_total") and sample.labels["state"] == "sent"
     )
-
-
-@asynccontextmanager
-async def _sending(backend: Backend, metrics: Metrics) -> AsyncIterator[None]:
-    channel = WebhookChannel(Guard([_GUARD_NETWORK], _resolve), ChannelContext())
-    links = Links("http://status.example", backend.vault.signing_key, backend.clock)
-    dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, Policy())
-    folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
-    ledger = Ledger(backend.queue, backend.publisher, folded)
-    sender = Sender(channel, ledger, dispatch, backend.clock, failpoints.none, metrics)
-    loop = asyncio.get_running_loop()
-
-    def wake() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(sender.wake)
-
-    backend.driver.listen(wake)
-    await sender.recover()
-    running = asyncio.create_task(sender.run())
-    try:
-        yield
-    finally:
-        sender.stop()
-        await running
-        await channel.close()
 
 
 async def _bare(hosts: Hosts) -> tuple[float, float]:

@@ -1,16 +1,18 @@
 """What text messages and calls have in common: numbers of allowed countries, Twilio's API, operators who add. It composes nothing."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy
+from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TwilioSettings
-from consumers.delivery.outcome import Rejected, Scope
+from consumers.delivery.outcome import Finding, Rejected, Scope, Unknown
 from consumers.delivery.rates import Limits
 
 
-class PhoneChannel:
+class PhoneChannel(ABC):
     """The part of a channel that has to do with numbers; ``use`` is a member of ``phones.Use`` by its name."""
 
     def __init__(
@@ -53,8 +55,22 @@ class PhoneChannel:
     def mask(self, address: str) -> str:
         return self._masked(address)
 
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look for each among what Twilio lists for its number (``AskableChannel``)."""
+        return [await self._looked_for(message) for message in messages]
+
     async def close(self) -> None:
         await self._twilio.close()
+
+    async def _looked_for(self, message: Message) -> Finding:
+        number = self._number(message.endpoint.address)
+        return (
+            Unknown(number.reason, final=True) if isinstance(number, Rejected) else await self._found(message, number)
+        )
+
+    @abstractmethod
+    async def _found(self, message: Message, number: str) -> Finding:
+        """Return what Twilio lists of a message to a number."""
 
     def _number(self, address: str) -> str | Rejected:
         """Return the number to be used now. The settings may have changed since: nothing is said against the number itself."""

@@ -5,7 +5,7 @@ whose mail address is confirmed types the code that their number was sent.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from consumers.delivery.channel import Message
@@ -114,14 +114,7 @@ class SmsChannel(PhoneChannel):
         outcome: Outcome = await self._twilio.text(self._fields(message, number))
         return outcome
 
-    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
-        """Look for each among the messages to its number (``AskableChannel``)."""
-        return [await self._found(message) for message in messages]
-
-    async def _found(self, message: Message) -> Finding:
-        number = self._number(message.endpoint.address)
-        if isinstance(number, Rejected):
-            return Unknown(number.reason, final=True)
+    async def _found(self, message: Message, number: str) -> Finding:
         # With a service it may have come from any of its senders.
         sender = None if self._settings.messaging_service_sid else self._settings.sender
         listed = await self._twilio.texts_to(number, sender)

@@ -4,7 +4,7 @@ As with text messages an operator adds the numbers: a call costs, and cannot ask
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from consumers.delivery.channel import Message
@@ -67,14 +67,7 @@ class VoiceChannel(PhoneChannel):
         outcome: Outcome = await self._twilio.call(self._fields(message, number))
         return outcome
 
-    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
-        """Look whether there is any call to each number (``AskableChannel``)."""
-        return [await self._found(message) for message in messages]
-
-    async def _found(self, message: Message) -> Finding:
-        number = self._number(message.endpoint.address)
-        if isinstance(number, Rejected):
-            return Unknown(number.reason, final=True)
+    async def _found(self, message: Message, number: str) -> Finding:
         listed = await self._twilio.calls_to(number, self._settings.sender)
         return listed if isinstance(listed, Unknown) else call_among(listed, moment(message.notice.published_at))
 
