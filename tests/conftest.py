@@ -30,4 +30,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section(f"{len(skipped)} TESTS DID NOT RUN", red=True, bold=True)
     for reason, count in reasons.most_common():
         terminalreporter.line(f"{count} of them. {reason}", red=True)
-
