@@ -53,7 +53,7 @@ def rank_of(group: str) -> int:
     return next((place for place, name in enumerate(LONG) if group.startswith(name)), len(LONG))
 
 
-class Groups(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Hands out whole groups, long ones first and then those of many tests."""
 
     def _split_scope(self, nodeid: str) -> str:
