@@ -79,7 +79,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
     ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
-    provider wants to be asked again is meant for the whole account, and not for one address.
+    provider wants to be asked again is meant for the whole account, and not for one address. ``account`` is what that account is
+    called where another channel may have the same; it is no secret.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     asked_after: timedelta | None = None
     codes_a_day: int = 0
     waits_together: bool = False
+    account: str = ""
 
     @property
     def asks(self) -> bool:
