@@ -35,6 +35,8 @@ class Message(msgspec.Struct, frozen=True):
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
     was sent without a receipt, failed afterwards or is in doubt is not among them.
     ``in_doubt`` says that an attempt under this id may have arrived: a provider that calls this one a repetition has it.
+    ``others`` are, for channels whose provider is asked, the receipts of all else that was sent to this endpoint about the
+    subject: what the provider has under one of those is not this message.
     ``combinable`` says that the attempt in doubt may have been one message together with others, in other words than this one.
     """
 
@@ -51,6 +53,7 @@ class Message(msgspec.Struct, frozen=True):
     earlier: tuple[str, ...] = ()
     in_doubt: bool = False
     combinable: bool = False
+    others: tuple[str, ...] = ()
 
 
 class ConfirmBy(StrEnum):

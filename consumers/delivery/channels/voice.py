@@ -69,7 +69,11 @@ class VoiceChannel(PhoneChannel):
 
     async def _found(self, message: Message, number: str) -> Finding:
         listed = await self._twilio.calls_to(number, self._settings.sender)
-        return listed if isinstance(listed, Unknown) else call_among(listed, moment(message.notice.published_at))
+        return (
+            listed
+            if isinstance(listed, Unknown)
+            else call_among(listed, moment(message.notice.published_at), message.others)
+        )
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings
