@@ -84,10 +84,8 @@ def _wait(entry: Entry, published: Micros, asked_after: timedelta) -> Micros:
 
 
 def _is_certain(entry: Entry) -> bool:
-    """Whether it is known of a newer one what the provider has of it: nothing, or what its receipt names."""
-    if entry.state in _TAKEN:
-        return bool(entry.reason)
-    return entry.state in _NEVER_LEFT or (entry.state == State.PLANNED and entry.attempts == 0)
+    """Whether it is known of a newer one what the provider has of it, and stays so: nothing, or what its receipt names."""
+    return bool(entry.reason) if entry.state in _TAKEN else entry.state in _NEVER_LEFT
 
 
 def _by_update(entries: Iterable[Entry], most: int) -> Iterable[Sequence[Entry]]:

@@ -262,10 +262,11 @@ async def test_a_channel_whose_provider_cannot_be_asked_leaves_it_in_doubt_at_on
 
 
 async def test_nobody_is_asked_while_the_channel_rests(texts: Pipeline) -> None:
-    texts.channel.script(SILENCE)
+    texts.channel.script(SILENCE, NEWER)
     texts.publish()
     await texts.deliver()
     texts.publish(RESOLVED)
+    await texts.deliver()
     texts.now += 2 * MINUTE
     overtaken = texts.backend.queue.overtaken("sms", 10)
     doubts = Doubts(texts.channel.capabilities, texts.backend.queue)
