@@ -16,7 +16,7 @@ run: setup ## play the demo: a status page on http://127.0.0.1:8080
 	$(BIN)/tocsin demo $(ARGS)
 
 test: setup ## run the tests (ARGS="-k name" for some of them)
-	$(BIN)/python -m pytest $(or $(ARGS),-n 3 --dist loadgroup)
+	$(BIN)/python -m pytest $(or $(ARGS),-n 3)
 
 check: setup ## style, types and architecture
 	$(BIN)/ruff check

@@ -2,10 +2,12 @@
 
 import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+
+from tests.groups import Groups
 
 # Shared machines stall: how long an example takes says nothing about the code.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -13,18 +15,10 @@ settings.register_profile("ci", parent=settings.get_profile("local"), print_blob
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-_HERE = Path(__file__).parent
-_BY_FILE = frozenset({"unit", "contract"})
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares fixtures, when several processes run the tests: a file, or a folder of real parts."""
-    for item in items:
-        if not item.path.is_relative_to(_HERE):
-            continue  # a run that a test makes of a test of its own
-        parts = item.path.relative_to(_HERE).parts
-        group = "/".join(parts if parts[0] in _BY_FILE else parts[:2])
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    """Keep together what shares fixtures, when several processes run the tests, and begin with what takes long."""
+    return Groups(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

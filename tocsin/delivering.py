@@ -9,6 +9,7 @@ from limits.storage import Storage
 
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
+from consumers.delivery.conditions import Rest
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.folded import SequenceFolded
@@ -19,6 +20,7 @@ from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.storm import Storm
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from consumers.delivery.verdicts import micros
+from consumers.delivery.watch import Watch
 from streams.runtime.failpoints import Failpoint
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
@@ -31,12 +33,15 @@ DRAIN_SECONDS = 20.0
 _PAUSE_SECONDS = 1.0
 
 
-def make_channels(config: Config, metrics: Metrics) -> dict[str, Channel]:
-    """Return the channels that the configuration switches on, by name."""
-    context = ChannelContext(
-        page=config.page.id,
-        rests=lambda channel, provider, rests: metrics.rests.labels(channel, provider).set(rests),
-    )
+def make_channels(config: Config, metrics: Metrics, watch: Watch | None = None) -> dict[str, Channel]:
+    """Return the channels that the configuration switches on, by name; without a ``watch`` nothing is sent on them."""
+
+    def rests(channel: str, provider: str, rest: Rest | None) -> None:
+        if watch is not None:
+            metrics.rests.labels(channel, provider).set(rest is not None)
+            watch.rests(channel, provider, rest)
+
+    context = ChannelContext(page=config.page.id, rests=rests)
     return {name: CHANNEL_OF_NAME[name].factory(settings, context) for name, settings in config.channels.items()}
 
 
@@ -52,14 +57,20 @@ def limiter_of(
     limits: Mapping[str, ChannelLimits],
     secret: str,
     metrics: Metrics,
+    watch: Watch,
     storage: Storage | None = None,
 ) -> Limiter:
     """Return what counts a channel's messages: against what its vendor allows, or what the configuration says instead."""
     name = channel.capabilities.name
     chosen = limits.get(name, ChannelLimits())
     allowed = channel.capabilities.limits.changed(chosen.account, chosen.sender, chosen.destination)
-    held = metrics.held_back
-    return Limiter(name, allowed, secret=secret, storage=storage, held=lambda limit: held.labels(name, limit).inc())
+    noted = watch.holds(name)
+
+    def held(limit: str) -> None:
+        metrics.held_back.labels(name, limit).inc()
+        noted(limit)
+
+    return Limiter(name, allowed, secret=secret, storage=storage, held=held)
 
 
 class Delivering:
@@ -73,6 +84,7 @@ class Delivering:
         policy: Policy,
         failpoint: Failpoint,
         metrics: Metrics,
+        watch: Watch,
         limits: Mapping[str, ChannelLimits] = MappingProxyType({}),
     ) -> None:
         dispatch = Dispatch(backend.queue, backend.subscribers, backend.vault, links, backend.clock, policy)
@@ -87,10 +99,12 @@ class Delivering:
         ]
         self._senders: dict[str, Sender] = {}
         for channel, how in attempts:
-            limiter = limiter_of(channel, limits, links.secret, metrics)
-            self._senders[channel.capabilities.name] = Sender(
-                limited(channel, limiter), ledger, how, backend.clock, failpoint, metrics, limiter=limiter
-            )
+            name = channel.capabilities.name
+            limiter = limiter_of(channel, limits, links.secret, metrics, watch)
+            sender = Sender(limited(channel, limiter), ledger, how, backend.clock, failpoint, metrics, limiter=limiter)
+            self._senders[name] = sender
+            if name in channels:
+                watch.look_at(name, sender.breaker, limiter)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

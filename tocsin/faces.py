@@ -5,8 +5,11 @@ It wires what both engines have in common and opens nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from consumers.delivery.channel import Channel, ConfirmBy
+from consumers.delivery.channel_report import ChannelReport
+from consumers.delivery.conditions import Conditions
 from consumers.delivery.history import History
 from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.reports import Addresses, AudienceReport, DeliveryReport, SubscriberReport
@@ -22,7 +25,7 @@ from consumers.web.dependencies import WebDependencies
 from consumers.web.prepared import PreparedBodies
 from consumers.web.public import recipes
 from consumers.web.render.assets import Assets
-from consumers.web.render.offers import BY_DEFAULT, Offer, Offers
+from consumers.web.render.offers import Offer, Offers
 from consumers.web.render.page import Pages
 from consumers.web.sse import ChangeStream
 from producers.commands.deps import AT_ONCE, Door, Known, KnownOf
@@ -52,6 +55,8 @@ class Reading:
     unrouted: ports.Unrouted
     readiness: ports.Readiness
     events: ports.EventPages
+    conditions: Conditions
+    notes: ports.Notes = list
 
 
 def access_of(config: Config) -> Access:
@@ -153,13 +158,14 @@ def web_of(
     links: Links,
     clock: Clock,
     metrics: Metrics,
-    offers: Offers = BY_DEFAULT,
+    channels: Mapping[str, Channel] = MappingProxyType({}),
 ) -> WebDependencies:
     """Return everything that the way out needs."""
     assets = Assets.load()
-    pages = Pages(assets.url, offers)
+    pages = Pages(assets.url, offers_of(channels))
     uptime = UptimeReader(reading.past)
     board, subscribers = reading.board, reading.subscribers
+    titles = {name: channel.capabilities.title for name, channel in channels.items()}
     return WebDependencies(
         page=page,
         board=board,
@@ -177,7 +183,9 @@ def web_of(
         export=SubscriberExport(subscribers, addresses),
         reasons=WhyReport(reading.queue, subscribers, reading.history, addresses),
         unrouted=reading.unrouted,
+        channels=ChannelReport(titles, reading.conditions, reading.queue, clock),
         readiness=reading.readiness,
         events=reading.events,
         links=links,
+        notes=reading.notes,
     )

@@ -14,8 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
+from consumers.delivery.channel_report import notes_of
 from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
+from consumers.delivery.watch import Watch
 from consumers.reliability.past import StoredPast
 from consumers.web import errors
 from consumers.web.dependencies import WebDependencies
@@ -48,7 +50,7 @@ from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.config.describe import describe_all
 from tocsin.delivering import Delivering, make_channels, policy_of
-from tocsin.faces import Reading, access_of, doors_of, known_by, listening_of, offers_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, known_by, listening_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application, problem_of
 from tocsin.listening import StartError, bind, web_server
@@ -110,7 +112,8 @@ class Server:
         self._metrics = Metrics()
         self._access = access_of(config)
         self._links = Links(config.page.url, backend.vault.signing_key, backend.clock)
-        self._channels = make_channels(config, self._metrics)
+        self._watch = Watch(backend.clock)
+        self._channels = make_channels(config, self._metrics, self._watch)
         backend.settle()
         backend.apply(self._page, desired(config))
         backend.remind(self._page, tuple(str(address) for address in config.updates.remind))
@@ -121,6 +124,7 @@ class Server:
             policy_of(config),
             failpoints.from_environment(environment),
             self._metrics,
+            self._watch,
             config.delivery.limits,
         )
         self._purging: asyncio.Task[None] | None = None
@@ -219,7 +223,10 @@ class Server:
             unrouted=StoredUnrouted(backend.log.query),
             readiness=EmbeddedReadiness(backend.log, backend.driver),
             events=lambda page, after, limit: page_of_events(backend.log, page, after, limit),
+            conditions=self._watch,
+            notes=lambda: notes_of(list(self._channels), self._watch, backend.clock),
         )
         addresses = Addresses(backend.vault, self._channels)
-        offers = offers_of(self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics, offers)
+        return web_of(
+            self._page, reading, self._access, addresses, self._links, backend.clock, self._metrics, self._channels
+        )

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from consumers.delivery.conditions import Rest
 from schemas.events import Micros
 
 FIRST_PAUSE = timedelta(minutes=1)
@@ -19,8 +20,15 @@ class Breaker:
 
     def __init__(self) -> None:
         self.refusals = 0
+        self.since: Micros = 0
         self.until: Micros = 0
         self.reason = ""
+
+    def rest(self, provider: str = "") -> Rest | None:
+        """Return since when and why it refuses us; None where it does not, as far as is known."""
+        if self.refusals == 0:
+            return None
+        return Rest(self.since, self.until, self.refusals, self.reason, provider)
 
     def is_open(self, now: Micros) -> bool:
         """Whether the channel rests."""
@@ -35,6 +43,7 @@ class Breaker:
     def refused(self, now: Micros, until: Micros, reason: str) -> None:
         """Note that the channel refused us."""
         if not self.is_open(now):
+            self.since = self.since if self.refusals else now
             self.refusals += 1
             self.until, self.reason = until, reason
 

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from consumers.delivery.conditions import Rest
+
 
 def utc_now() -> datetime:
     """Return the time, aware and in UTC."""
     return datetime.now(UTC)
 
 
-def unheard(_channel: str, _provider: str, _rests: bool) -> None:  # noqa: FBT001 -- what a metric is set to
+def unheard(_channel: str, _provider: str, _rest: Rest | None) -> None:
     """Take no notice."""
 
 
@@ -18,9 +20,10 @@ def unheard(_channel: str, _provider: str, _rests: bool) -> None:  # noqa: FBT00
 class ChannelContext:
     """Given to every channel factory. ``now`` returns aware datetimes in UTC, ``page`` is the id of the page.
 
-    ``rests`` is told, with the channel's and the provider's name, whether one of several providers rests from now on.
+    ``rests`` is told of each of several providers, in their turn, by the channel's and the provider's name; and when one of
+    them rests from now on, or is well again (None).
     """
 
     now: Callable[[], datetime] = utc_now
     page: str = ""
-    rests: Callable[[str, str, bool], object] = unheard
+    rests: Callable[[str, str, Rest | None], object] = unheard

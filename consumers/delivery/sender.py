@@ -144,6 +144,11 @@ class Sender:
             await asyncio.to_thread(self._membership.leave)
 
     @property
+    def breaker(self) -> Breaker:
+        """How the channel stands; to be looked at only."""
+        return self._breaker
+
+    @property
     def stopping(self) -> bool:
         """Whether ``stop`` was called."""
         return self._stopping

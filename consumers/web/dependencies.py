@@ -33,6 +33,8 @@ class WebDependencies:
     export: ports.Export
     reasons: ports.Reasons
     unrouted: ports.Unrouted
+    channels: ports.Channels
     readiness: ports.Readiness
     events: ports.EventPages
     links: Links
+    notes: ports.Notes = list

@@ -4,24 +4,26 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from consumers.web.ports import Readiness
+from consumers.web.ports import Notes, Readiness
 from streams.runtime.metrics import CONTENT_TYPE, Metrics
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Health(BaseModel):
-    """``ok``, or ``unavailable`` with what is in the way."""
+    """``ok``, or ``unavailable`` with what is in the way; ``notes`` tell of channels that rest or are held back meanwhile."""
 
     status: str
     problems: list[str] = []
+    notes: list[str] = []
 
 
 class Operations:
     """The handlers, for any process that is probed."""
 
-    def __init__(self, readiness: Readiness, metrics: Metrics) -> None:
+    def __init__(self, readiness: Readiness, metrics: Metrics, notes: Notes = list) -> None:
         self._readiness = readiness
+        self._notes = notes
         self._metrics = metrics
 
     def routes(self) -> APIRouter:
@@ -37,9 +39,9 @@ class Operations:
         return JSONResponse({"status": "ok"}, headers=_NO_STORE)
 
     def readyz(self) -> Response:
-        """Say whether this process does its work; 503 with the reasons if not."""
+        """Say whether this process does its work; 503 with the reasons if not. A provider's trouble is none of its own."""
         problems = list(self._readiness.problems())
-        body = {"status": "unavailable" if problems else "ok", "problems": problems}
+        body = {"status": "unavailable" if problems else "ok", "problems": problems, "notes": list(self._notes())}
         return JSONResponse(body, 503 if problems else 200, _NO_STORE)
 
     def metrics(self) -> Response:

@@ -251,6 +251,50 @@ class Unrouted(Protocol):
         """Return them by episode."""
 
 
+@dataclass(frozen=True)
+class ChannelRest:
+    """A channel (``provider`` empty), or one of its providers, that refused us and is tried again at ``until``."""
+
+    provider: str
+    since: Micros
+    until: Micros
+    refusals: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChannelHold:
+    """A limit that holds messages back; ``until`` None: each of them waits for a time of its own."""
+
+    limit: str
+    since: Micros
+    last: Micros
+    times: int
+    until: Micros | None
+
+
+@dataclass(frozen=True)
+class ChannelRow:
+    """A channel that is switched on, as its senders say that it stands; ``waiting_since``: what is next in line."""
+
+    name: str
+    title: str
+    state: str
+    summary: str
+    senders: int
+    waiting_since: Micros | None
+    stand_in: str
+    rests: Sequence[ChannelRest]
+    held_back: Sequence[ChannelHold]
+
+
+class Channels(Protocol):
+    """Knows how channels stand."""
+
+    def list(self) -> Sequence[ChannelRow]:
+        """Return those that are switched on, by name."""
+
+
 class Readiness(Protocol):
     """Knows whether this process does its work."""
 
@@ -258,5 +302,7 @@ class Readiness(Protocol):
         """Return what is in the way, in words for an operator; empty when all is well."""
 
 
+Notes = Callable[[], Sequence[str]]
+"""What is in the way of others than this process, in words for anybody: it does its work all the same. Must not block."""
 EventPages = Callable[[str, str | None, int], tuple[Sequence[Mapping[str, Any]], str | None]]
 """The audit log of a page: (page, after, limit) to events in append order as JSON objects, and the next cursor."""

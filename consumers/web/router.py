@@ -25,7 +25,7 @@ def web_router(deps: WebDependencies) -> APIRouter:
     """Return everything that is read over HTTP. ``PreparedPages`` around the application answers the hot paths."""
     router = APIRouter()
     router.include_router(api_router(deps))
-    router.include_router(Operations(deps.readiness, deps.metrics).routes())
+    router.include_router(Operations(deps.readiness, deps.metrics, deps.notes).routes())
     router.include_router(_changes(deps))
     router.include_router(_prepared(deps))
     router.include_router(Site(deps).routes())

@@ -140,6 +140,16 @@ class ReasonsInMemory:
         return None
 
 
+class ChannelsInMemory:
+    """Mail is refused by one of two providers, and nothing else is switched on."""
+
+    def list(self) -> Sequence[ports.ChannelRow]:
+        rest = ports.ChannelRest("sendgrid", NOW, NOW + HOUR, 3, "answered 401")
+        held = ports.ChannelHold("account", NOW, NOW, 7, None)
+        words = "email is sent by another provider, smtp"
+        return [ports.ChannelRow("email", "Email", "failover", words, 2, NOW, "smtp", [rest], [held])]
+
+
 def events_in_memory(page: str, after: str | None, limit: int) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     rows = [
         {
@@ -188,9 +198,11 @@ class WebWorld:
             export=ExportInMemory(),
             reasons=ReasonsInMemory(),
             unrouted=StoredUnrouted(self.log.query),
+            channels=ChannelsInMemory(),
             readiness=EmbeddedReadiness(self.log, self.driver),
             events=events_in_memory,
             links=LINKS,
+            notes=lambda: ["email rests until 2026-11-18T14:24:00Z"],
         )
         self.inner = self._application()
         self.app: ASGIApp = PreparedPages(RequestCounter(self.inner, self.metrics), self.bodies, self.metrics)

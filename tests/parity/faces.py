@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
+from consumers.delivery.watch import Watch
 from consumers.reliability.past import FleetPast, StoredPast
 from consumers.web import errors
 from consumers.web.dependencies import WebDependencies
@@ -98,6 +99,7 @@ def of_embedded(engine: EmbeddedEngine) -> Face:
         board=backend.board, past=past, queue=backend.queue, subscribers=backend.subscribers.book,
         history=partial(history, backend.log),
         unrouted=StoredUnrouted(backend.log.query), readiness=NeverAsked(), events=lambda *_: ([], None),
+        conditions=Watch(backend.clock),
     )  # fmt: skip
     addresses = Addresses(backend.vault, {})
     return Face(web_of("none", reading, _access(), addresses, _LINKS, backend.clock, Metrics()))
@@ -110,7 +112,7 @@ def of_fleet(engine: FleetEngine) -> Face:
     reading = Reading(
         board=engine.board, past=past, queue=FleetQueue(ground.store, NOTIFICATIONS.partitions),
         subscribers=engine.book, history=partial(history, ground.log), unrouted=FleetUnrouted(ground.store), readiness=NeverAsked(),
-        events=lambda *_: ([], None),
+        events=lambda *_: ([], None), conditions=Watch(ground.clock),
     )  # fmt: skip
     addresses = Addresses(ground.vault, {})
     return Face(web_of("none", reading, _access(), addresses, _LINKS, ground.clock, Metrics()))

@@ -1,4 +1,4 @@
-"""``tocsin delivery``: notifications that failed or are in doubt, and sending them after all. It only speaks to the HTTP API."""
+"""``tocsin delivery``: how channels stand, what failed or is in doubt, and sending it after all. It only speaks to the HTTP API."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -10,7 +10,9 @@ from schemas.vocabulary import NotificationState
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import fields, table, warn
 
-app = typer.Typer(no_args_is_help=True, help="List what failed or is in doubt, and have it sent after all.")
+app = typer.Typer(
+    no_args_is_help=True, help="Say how channels stand, list what failed or is in doubt, and have it sent after all."
+)
 _AT_ONCE = 100
 _DOUBT = "what is in doubt may have arrived: whoever is told again may be told twice"
 
@@ -35,6 +37,13 @@ def list_deliveries(
 ) -> None:
     """List the notifications of all incidents that failed, or are in doubt, each with the reason."""
     desk.answer(desk.get("deliveries", query={"state": state.value, "limit": limit, "after": after}), _show)
+
+
+@app.command("channels")
+@at_a_desk
+def channels(desk: Desk) -> None:
+    """Say of each channel whether it sends, and what is in its way: refusals, rate limits, no sender."""
+    desk.answer(desk.get("channels"), _show_channels)
 
 
 @app.command("redrive")
@@ -87,6 +96,11 @@ def _show(document: Any) -> None:
     table(names, [fields(one, names) for one in document["deliveries"]], empty="nothing")
     if document.get("next"):
         print(f"more: --after {document['next']}")
+
+
+def _show_channels(document: Any) -> None:
+    names = ("name", "state", "senders", "waiting_since", "summary")
+    table(names, [fields(one, names) for one in document["channels"]], empty="no channel is switched on")
 
 
 def _show_redriven(document: Any) -> None:

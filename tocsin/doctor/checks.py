@@ -5,7 +5,7 @@ import shutil
 import socket
 import sqlite3
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from consumers.delivery.channels.email import EmailSettings
@@ -19,7 +19,8 @@ from streams.log.sqlite import FILE_NAME, SqliteEventLog
 from streams.runtime.state_store import StoreUnavailableError
 from tocsin.config import Config
 from tocsin.config.models import Engine
-from tocsin.doctor.report import Check, Finding
+from tocsin.doctor.channels import Asked, channels_of_server
+from tocsin.doctor.report import Check, Finding, Found
 
 _REACH_SECONDS = 5.0
 _MOST_SKEW = 1.0
@@ -28,13 +29,14 @@ _LEAST_FREE = 512 * 1024 * 1024
 _KEY_BYTES = 32
 
 
-def embedded(config: Config, folder: Path, environment: Mapping[str, str]) -> list[Check]:
-    """Return the checks of one folder and one process."""
+def embedded(config: Config, folder: Path, environment: Mapping[str, str], server: Asked) -> list[Check]:
+    """Return the checks of one folder and one process; how its channels stand is for ``server`` to say."""
     return [
         Check("folder", lambda: _folder(folder)),
         Check("master key", lambda: _folder_key(folder, environment), ("folder",)),
         Check("log", lambda: _folder_log(folder), ("folder",)),
         *_smtp(config),
+        Check("channels", lambda: channels_of_server(config.page.id, server)),
     ]
 
 
@@ -52,6 +54,7 @@ def distributed(config: Config, engine: Engine, environment: Mapping[str, str]) 
         Check("keys", fleet.keys, ("master key", "kafka", "redis")),
         *([Check("registry", fleet.registry)] if engine.registry else []),
         *_smtp(config),
+        Check("channels", lambda: fleet.channels(config), ("redis", "state")),
         Check("clocks", fleet.clocks, ("kafka", "redis")),
     ]
 
@@ -129,7 +132,7 @@ def _reach_smtp(url: str) -> list[Finding]:
     return []
 
 
-def reached(look: Callable[[], Sequence[Finding]], what: str, advice: str) -> Sequence[Finding]:
+def reached(look: Callable[[], Found], what: str, advice: str) -> Found:
     """Return what ``look`` finds, or that it could not look."""
     try:
         return look()

@@ -14,34 +14,45 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """What could not be looked at from here, which is no fault; ``reason`` says how it could."""
+
+    reason: str
+
+
+Found: TypeAlias = Sequence[Finding] | Unseen
+
+
+@dataclass(frozen=True)
 class Check:
     """A part that is looked at, after those that it cannot be looked at without. ``look`` never raises."""
 
     name: str
-    look: Callable[[], Sequence[Finding]]
+    look: Callable[[], Found]
     needs: tuple[str, ...] = ()
 
 
 @dataclass
 class Report:
-    """What was found, by check in their order; None for what could not be looked at."""
+    """What was found, by check in their order; None for what waits until something else is mended."""
 
-    found: dict[str, Sequence[Finding] | None] = field(default_factory=dict)
+    found: dict[str, Found | None] = field(default_factory=dict)
 
     @property
     def is_well(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(self.found.values())
+        return not any(findings_of(found) for found in self.found.values())
 
     def document(self) -> dict[str, object]:
         """Return the report for scripts."""
         checks = [
             {
                 "check": name,
-                "state": "skipped" if findings is None else "wrong" if findings else "ok",
-                "findings": [{"problem": each.problem, "advice": each.advice} for each in findings or ()],
+                "state": state_of(found),
+                "findings": [{"problem": each.problem, "advice": each.advice} for each in findings_of(found)],
+                **({"reason": found.reason} if isinstance(found, Unseen) else {}),
             }
-            for name, findings in self.found.items()
+            for name, found in self.found.items()
         ]
         return {"ok": self.is_well, "checks": checks}
 
@@ -49,10 +60,26 @@ class Report:
 Checks: TypeAlias = Sequence[Check]
 
 
+def findings_of(found: Found | None) -> Sequence[Finding]:
+    """Return what is wrong with a part."""
+    return () if found is None or isinstance(found, Unseen) else found
+
+
+def state_of(found: Found | None) -> str:
+    """Return ``ok``, ``wrong``, ``skipped`` (something else is to be mended first) or ``unknown``."""
+    match found:
+        case None:
+            return "skipped"
+        case Unseen():
+            return "unknown"
+        case _:
+            return "wrong" if found else "ok"
+
+
 def examine(checks: Checks) -> Report:
     """Look at each part whose needs are well."""
     report = Report()
     for check in checks:
-        waits = any(report.found.get(need) or report.found.get(need, ()) is None for need in check.needs)
+        waits = any(state_of(report.found.get(need, ())) in ("wrong", "skipped") for need in check.needs)
         report.found[check.name] = None if waits else check.look()
     return report

@@ -4,9 +4,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from consumers.delivery.channel import Channel
+from consumers.delivery.channel_report import notes_of
 from consumers.delivery.dispatch import Dispatch
+from consumers.delivery.fleet_conditions import EVERY, Crier
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.fleet_subscribers import FleetSubscribers
 from consumers.delivery.folded import StoreFolded
@@ -15,12 +18,14 @@ from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.limited import limited
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
+from consumers.delivery.watch import Watch
 from schemas.topics import NOTIFICATIONS
 from streams.runtime import failpoints
 from streams.runtime.backlog import Backlog, Behind
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
+from streams.runtime.redis_bulletins import RedisBulletins
 from streams.runtime.redis_leases import RedisLeases
 from streams.runtime.redis_limits import redis_limits
 from streams.runtime.state_store import StoreUnavailableError
@@ -42,9 +47,12 @@ class DeliveryWorker:
         self._metrics = Metrics()
         self._publisher = KafkaPublisher(ground.log)
         self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
-        self._channel = make_channels(config, self._metrics).get(channel) or SwitchedOffChannel(channel)
+        self._watch = Watch(ground.clock)
+        self._crier = Crier(RedisBulletins(ground.redis, ground.engine.namespace), self._watch)
+        self._channel = make_channels(config, self._metrics, self._watch).get(channel) or SwitchedOffChannel(channel)
         self._sender = self._make_sender(config, environment)
         self._task: asyncio.Task[None] | None = None
+        self._crying: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._backlog = Backlog(ground.log, ground.store)
         self._pulse = Pulse(self._behind, ground.clock, self._further)
@@ -58,7 +66,7 @@ class DeliveryWorker:
         self._ground.store.listen(self._hear)
         self._pulse.start()
         try:
-            web_server(probes(self._pulse, self._metrics, self), on_ready).run([listening])
+            web_server(probes(self._pulse, self._metrics, self, self._notes), on_ready).run([listening])
         finally:
             self._pulse.stop()
 
@@ -68,18 +76,34 @@ class DeliveryWorker:
         """Begin to send, and wake up when the ledger moves."""
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(keep_running(self._sender))
+        self._crying = asyncio.create_task(self._cry_for_ever())
 
     async def stop(self) -> None:
         """Finish what is in hand, within bounds; what is left then is put in doubt by whoever lives on."""
         self._sender.stop()
+        if self._crying is not None:
+            self._crying.cancel()
         if self._task is not None:
             _, pending = await asyncio.wait([self._task], timeout=DRAIN_SECONDS)
             for task in pending:
                 task.cancel()
         await self._channel.close()
+        with suppress(StoreUnavailableError):  # then it runs out by itself
+            await asyncio.to_thread(self._crier.leave)
         await asyncio.to_thread(self._publisher.close)
 
     # --- inside ---
+
+    async def _cry_for_ever(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._crier.cry)
+            except StoreUnavailableError as error:
+                _log.warning("how the channel stands cannot be told: %s", error)
+            await asyncio.sleep(EVERY.total_seconds())
+
+    def _notes(self) -> Sequence[str]:
+        return notes_of([self._channel.capabilities.name], self._watch, self._ground.clock)
 
     def _hear(self, processor: str, _partition: int, _pages: frozenset[str]) -> None:
         if processor == LEDGER.name and self._loop is not None and not self._loop.is_closed():
@@ -100,9 +124,9 @@ class DeliveryWorker:
         membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
         ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store))
         storage = redis_limits(ground.engine.redis.get_secret_value(), ground.engine.namespace)
-        limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, storage)
+        limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, self._watch, storage)
         failpoint = failpoints.from_environment(environment)
-        return Sender(
+        sender = Sender(
             limited(channel, limiter),
             ledger,
             dispatch,
@@ -112,6 +136,8 @@ class DeliveryWorker:
             membership,
             limiter,
         )
+        self._watch.look_at(name, sender.breaker, limiter)
+        return sender
 
     def _sample_queue(self) -> None:
         """Have the metrics ask what waits to be sent on this channel, in the whole fleet."""

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from consumers.audit.events import page_of_events
+from consumers.delivery.fleet_conditions import FleetConditions
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.history import history
 from consumers.delivery.reports import Addresses
@@ -37,11 +38,12 @@ from streams.runtime.backlog import Behind
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
+from streams.runtime.redis_bulletins import RedisBulletins
 from tocsin.catalogue_api import catalogue_router
 from tocsin.config import Config
 from tocsin.config.catalogue import desired
 from tocsin.delivering import make_channels
-from tocsin.faces import Reading, access_of, doors_of, listening_of, offers_of, sources_of, web_of
+from tocsin.faces import Reading, access_of, doors_of, listening_of, sources_of, web_of
 from tocsin.fleet.applying import Applying
 from tocsin.fleet.followed import Followed, followed_board, followed_subscribers
 from tocsin.fleet.ground import Ground
@@ -184,10 +186,12 @@ class FaceWorker:
             unrouted=FleetUnrouted(ground.store),
             readiness=self._pulse,
             events=lambda page, after, limit: page_of_events(ground.log, page, after, limit),
+            conditions=FleetConditions(RedisBulletins(ground.redis, ground.engine.namespace)),
         )
         addresses = Addresses(ground.vault, self._channels)
-        offers = offers_of(self._channels)
-        return web_of(self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics, offers)
+        return web_of(
+            self._page, reading, self._access, addresses, self._links, ground.clock, self._metrics, self._channels
+        )
 
     def _behind(self) -> Mapping[str, Behind]:
         return {f"followed_{followed.processor.name}": followed.behind() for followed in self._followed}

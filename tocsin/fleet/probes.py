@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from consumers.web.errors import PROBLEM
 from consumers.web.operations import Operations
-from consumers.web.ports import Readiness
+from consumers.web.ports import Notes, Readiness
 from streams.runtime.metrics import Metrics
 from streams.runtime.problems import ProblemError
 from tocsin.http import Life, application
@@ -20,9 +20,9 @@ class NoLife:
     async def stop(self) -> None: ...
 
 
-def probes(readiness: Readiness, metrics: Metrics, life: Life) -> FastAPI:
+def probes(readiness: Readiness, metrics: Metrics, life: Life, notes: Notes = list) -> FastAPI:
     """Return the application; ``life`` begins and ends with it."""
-    return application([Operations(readiness, metrics).routes()], life, _answer)
+    return application([Operations(readiness, metrics, notes).routes()], life, _answer)
 
 
 def _answer(_request: Request, problem: ProblemError) -> Response:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from consumers.delivery.breaker import FIRST_PAUSE, Breaker, pause
 from consumers.delivery.channel import BatchChannel, Channel, Message
+from consumers.delivery.conditions import Rest
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from schemas.events import Micros
@@ -37,7 +38,7 @@ class Provider(NamedTuple):
 class _Road:
     """A provider, and how it stands."""
 
-    def __init__(self, provider: Provider, heard: Callable[[str, bool], object]) -> None:
+    def __init__(self, provider: Provider, heard: Callable[[str, Rest | None], object]) -> None:
         self.name, self.channel = provider
         self.breaker = Breaker()
         self._heard = heard
@@ -72,7 +73,7 @@ class _Road:
         elif not isinstance(outcome, InDoubt):
             if self.breaker.refusals:
                 _log.info("%s is used again", self.name)
-                self._heard(self.name, False)
+                self._heard(self.name, None)
             self._failures = 0
             self.breaker.accepted()
 
@@ -86,7 +87,7 @@ class _Road:
         if not self.breaker.is_open(now):
             _log.warning("%s rests for %d s: %s", self.name, rest.total_seconds(), reason)
             self.breaker.refused(now, now + rest // timedelta(microseconds=1), reason)
-            self._heard(self.name, True)
+            self._heard(self.name, self.breaker.rest(self.name))
 
     async def send(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Try each once."""
@@ -108,9 +109,9 @@ class FailoverChannel:
         self.capabilities = replace(first.capabilities, asked_after=None)
         self._first = first
         channel = self.capabilities.name
-        self._roads = [
-            _Road(provider, lambda name, rests: context.rests(channel, name, rests)) for provider in providers
-        ]
+        self._roads = [_Road(provider, lambda name, rest: context.rests(channel, name, rest)) for provider in providers]
+        for road in self._roads:
+            context.rests(channel, road.name, None)
         self._now = context.now
 
     def validate(self, address: str) -> str:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from consumers.web.api.audience import Audience
+from consumers.web.api.channels import Channels
 from consumers.web.api.components import Components
 from consumers.web.api.drafts import Drafts
 from consumers.web.api.events import Events
@@ -16,7 +17,7 @@ from consumers.web.api.why import Reasons
 from consumers.web.dependencies import WebDependencies
 
 READS: tuple[type[Reading], ...] = (
-    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Subscribers, Export, Reasons, Events,
+    Incidents, Maintenances, Components, Reliability, Drafts, Audience, Channels, Subscribers, Export, Reasons, Events,
 )  # fmt: skip
 
 

@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import redis
@@ -14,7 +14,12 @@ import yaml
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from consumers.delivery.conditions import Condition, Rest
+from consumers.delivery.fleet_conditions import Crier
 from schemas.ids import random_id
+from streams.runtime.clock import system_clock
+from streams.runtime.redis_bulletins import RedisBulletins
+from streams.runtime.redis_client import redis_client
 from tests.fakes.smtp import FakeSmtpServer
 from tests.parts.kafka import shared_broker
 from tests.parts.redis import new_redis
@@ -47,6 +52,15 @@ class House:
         assert done.returncode == (0 if report["ok"] else 1), done.stderr
         states = {check["check"]: check["state"] for check in report["checks"] if check["state"] != "ok"}
         return states | {"problems": [found["problem"] for check in report["checks"] for found in check["findings"]]}
+
+
+class Says(NamedTuple):
+    """A sender's word on how it stands."""
+
+    said: Sequence[Condition]
+
+    def all(self) -> Sequence[Condition]:
+        return self.said
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +98,23 @@ def test_a_topic_that_forgets_and_a_redis_that_may(house: House, redis_url: str)
     assert f"{name} has retention.ms 3600000; it must be -1" in found["problems"]
     assert any("appendfsync everysec" in problem for problem in found["problems"])
     assert (found["state"], found["keys"], found["clocks"]) == ("skipped",) * 3
+
+
+def test_a_sender_that_says_that_its_channel_rests(house: House, redis_url: str) -> None:
+    assert house.run("apply").returncode == 0
+    now = system_clock()
+    rest = Rest(now, now + 60_000_000, 2, "535 the password is wrong")
+    with closing(redis_client(redis_url)) as client:
+        bulletins = RedisBulletins(client, house.namespace)
+        crier = Crier(bulletins, Says([Condition("email", now, (rest,)), Condition("webhook", now)]))
+        crier.cry()
+        found = house.findings()
+        crier.leave()
+    assert found["channels"] == "wrong"
+    [problem] = found["problems"]
+    assert problem.startswith("email rests; refused since")
+    assert problem.endswith("535 the password is wrong")
+    assert house.findings() == {"problems": []}
 
 
 def test_another_master_key_and_too_few_brokers(tmp_path: Path, house: House, redis_url: str) -> None:

@@ -27,6 +27,14 @@ def test_what_failed_is_listed(run: Run, api: FakeApi) -> None:
     assert lines[2] == "more: --after c1"
 
 
+def test_how_channels_stand(run: Run, api: FakeApi) -> None:
+    resting = {"name": "email", "state": "resting", "senders": 1, "waiting_since": None, "summary": "email rests"}
+    api.will("GET", "/api/v1/pages/acme/channels", {"channels": [resting]})
+    assert run("delivery", "channels").stdout.splitlines()[1].split() == ["email", "resting", "1", "email", "rests"]
+    api.will("GET", "/api/v1/pages/acme/channels", {"channels": []})
+    assert run("delivery", "channels").stdout == "no channel is switched on\n"
+
+
 def test_some_are_sent_after_all_and_the_others_named(run: Run, api: FakeApi) -> None:
     api.will("POST", REDRIVE, taken)
     result = run("delivery", "redrive", "n1", "n9")

@@ -20,6 +20,7 @@ from consumers.delivery.outcome import Finding, Outcome, Sent, Unknown
 from consumers.delivery.queue import Entry
 from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Ledger, Sender
+from consumers.delivery.watch import Watch
 from schemas.events import (
     AnyEvent,
     Cell,
@@ -154,7 +155,9 @@ class Pipeline:
         """By how much the clock goes on each time that it is read."""
         self.channel = channel or ScriptedChannel()
         self.policy = policy or Policy()
-        self.limiter = limiter or Limiter(self.channel.capabilities.name, limits or Limits())
+        name = self.channel.capabilities.name
+        self.watch = Watch(self._clock)
+        self.limiter = limiter or Limiter(name, limits or Limits(), held=self.watch.holds(name))
         self._folder = folder
         self._names: dict[str, str] = {}
         self.backend = self._open()
@@ -213,7 +216,9 @@ class Pipeline:
         folded = SequenceFolded(lambda: backend.driver.committed_position(LedgerStage.name))
         ledger = Ledger(backend.queue, backend.publisher, folded)
         channel = limited(self.channel, self.limiter)
-        return Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
+        sender = Sender(channel, ledger, dispatch, backend.clock, failpoint, Metrics(), limiter=self.limiter)
+        self.watch.look_at(channel.capabilities.name, sender.breaker, self.limiter)
+        return sender
 
     async def deliver(self, failpoint: Failpoint = failpoints.none) -> None:
         """Recover and send until nothing is due at this moment. Raises Crash where a failpoint does."""

@@ -17,6 +17,7 @@ from consumers.delivery.ledger_rules import notification_id
 from consumers.delivery.planned_before import PlansOnLog
 from consumers.delivery.reports import Addresses
 from consumers.delivery.subscribers import PROCESSOR as SUBSCRIBERS
+from consumers.delivery.watch import Watch
 from consumers.projection.board import STATUS, StatusBoard
 from consumers.reliability.past import FleetPast, StoredPast
 from consumers.web import errors
@@ -104,6 +105,7 @@ class Embedded:
             board=self._backend.board, past=StoredPast(log.query), queue=self._backend.queue,
             subscribers=self._backend.subscribers.book, history=partial(history, log),
             unrouted=StoredUnrouted(log.query), readiness=Nowhere(), events=lambda *_: ([], None),
+            conditions=Watch(self._backend.clock),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -150,7 +152,7 @@ class Fleet:
         return Reading(
             board=self._board, past=FleetPast(self._store), queue=FleetQueue(self._store, NOTIFICATIONS.partitions),
             subscribers=self._audience.book, history=partial(history, self._log), unrouted=FleetUnrouted(self._store),
-            readiness=Nowhere(), events=lambda *_: ([], None),
+            readiness=Nowhere(), events=lambda *_: ([], None), conditions=Watch(lambda: 0),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from tests.builders.web_world import WebWorld, bearer, opened, resolved
 
 BASE = "/api/v1/pages/acme"
 PUBLIC = ["/incidents", "/maintenances", "/components", "/uptime", "/reliability"]
-VIEWER = ["/drafts", "/audience", "/events", "/events/ignored", "/alerts/unrouted"]
+VIEWER = ["/drafts", "/audience", "/channels", "/events", "/events/ignored", "/alerts/unrouted"]
 OPERATOR = ["/subscribers"]
 ADMIN = ["/subscribers/export"]
 ONE = ["/incidents/{incident}", "/incidents/{incident}/deliveries", "/subscribers/{subscriber}/why"]
@@ -260,6 +260,26 @@ async def test_what_failed_or_is_in_doubt_of_all_incidents(world: WebWorld, clie
     rest = await get(client, f"/deliveries?state=in_doubt&after={found['next']}", Role.VIEWER)
     assert [(one["notification"], one["state"]) for one in rest["deliveries"]] == [("f2", "in_doubt")]
     assert (await client.get("/api/v1/pages/acme/deliveries")).status_code == 401
+
+
+async def test_how_channels_stand(client: httpx.AsyncClient) -> None:
+    [mail] = (await get(client, "/channels", Role.VIEWER))["channels"]
+    assert mail == {
+        "name": "email", "title": "Email", "state": "failover", "summary": "email is sent by another provider, smtp",
+        "senders": 2, "waiting_since": mail["rests"][0]["since"], "stand_in": "smtp",
+        "rests": [
+            {
+                "provider": "sendgrid", "since": mail["waiting_since"], "until": "2026-11-18T15:20:00Z",
+                "refusals": 3, "reason": "answered 401",
+            }
+        ],
+        "held_back": [
+            {
+                "limit": "account", "since": mail["waiting_since"], "last": mail["waiting_since"],
+                "times": 7, "until": None,
+            }
+        ],
+    }  # fmt: skip
 
 
 async def test_deliveries_of_an_incident(world: WebWorld, client: httpx.AsyncClient) -> None:

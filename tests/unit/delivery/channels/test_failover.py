@@ -8,6 +8,7 @@ import pytest
 from consumers.delivery.channel import Message
 from consumers.delivery.channels.email import EmailChannel, EmailSettings, SendGridSettings, email_channel
 from consumers.delivery.channels.failover import FailoverChannel, Provider
+from consumers.delivery.conditions import Rest
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
 from consumers.delivery.settings import Secret
@@ -26,7 +27,7 @@ class Station:
 
     def __init__(self, vendor: VendorServer[SendGrid], server: FakeSmtpServer) -> None:
         self.vendor, self.server, self.now = vendor, server, NOON
-        self.heard: list[tuple[str, str, bool]] = []
+        self.heard: list[tuple[str, str, Rest | None]] = []
         settings = EmailSettings(
             via=Secret(server.url),
             sendgrid=SendGridSettings(api_key=Secret(KEY), api=vendor.url),
@@ -104,7 +105,12 @@ async def test_a_provider_that_refused_us_is_passed_over_and_then_tried_with_one
     mail.vendor.misbehave(None, times=None)
     assert names(await mail.send(3)) == ["sendgrid", "smtp", "smtp"]
     assert names(await mail.send(3)) == ["sendgrid"] * 3
-    assert mail.heard == [("email", "sendgrid", True), ("email", "sendgrid", True), ("email", "sendgrid", False)]
+    assert [(name, rest is not None) for _, name, rest in mail.heard] == [
+        ("sendgrid", False), ("smtp", False), ("sendgrid", True), ("sendgrid", True), ("sendgrid", False),
+    ]  # fmt: skip
+    [first, again] = [rest for _, _, rest in mail.heard if rest is not None]
+    assert (first.refusals, again.refusals, again.since) == (1, 2, first.since)
+    assert again.until - again.since == 3 * 60 * 1_000_000, "a minute's rest, and then two"
 
 
 async def test_one_that_takes_nothing_for_a_while_is_passed_over_too(mail: Station) -> None:
