@@ -153,6 +153,9 @@ def own_headers(message: Message, domain: str) -> dict[str, str]:
 
 def require_own_fitting(message: Message, domain: str) -> None:
     """Raise ValueError where what ``own_headers`` would return fits into no header; it is made of no more than these two."""
+    both = f"<{message.notification}@{domain}><{message.unsubscribe_url}>"
+    if len(both) <= _LONGEST_VALUE and both.isascii() and both.isprintable():
+        return
     require_fitting("Message-ID", f"<{message.notification}@{domain}>")
     if message.unsubscribe_url:
         require_fitting("List-Unsubscribe", f"<{message.unsubscribe_url}>")
