@@ -45,12 +45,17 @@ class StoreFolded:
 
 
 class FoldedLog:
-    """Appends events for one sender; ``wake`` is set when the ledger may have moved on."""
+    """Appends events for one sender, and waits until the ledger knows them. To be used from one event loop."""
 
-    def __init__(self, publisher: Publisher, folded: Folded, wake: asyncio.Event) -> None:
+    def __init__(self, publisher: Publisher, folded: Folded) -> None:
         self._publisher = publisher
         self._folded = folded
-        self._wake = wake
+        self._waiting: set[asyncio.Event] = set()
+
+    def moved(self) -> None:
+        """The ledger may have moved on: whoever waits looks."""
+        for waiting in self._waiting:
+            waiting.set()
 
     async def publish(self, events: Sequence[AnyEvent]) -> None:
         """Append ``events`` and wait until the ledger has folded them; raises what ``Publisher.publish`` raises.
@@ -65,12 +70,16 @@ class FoldedLog:
             topic, _ = route(event)
             if topic in LEDGER.topics:
                 last[topic, one.partition] = max(one.offset, last.get((topic, one.partition), -1))
-        while not self._has_passed(last):
-            self._wake.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SECONDS):
-                    await self._wake.wait()
-        self._wake.set()
+        moved = asyncio.Event()
+        self._waiting.add(moved)
+        try:
+            while not self._has_passed(last):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_SECONDS):
+                        await moved.wait()
+                moved.clear()
+        finally:
+            self._waiting.remove(moved)
 
     def _has_passed(self, last: Positions) -> bool:
         with suppress(*UNAVAILABLE):

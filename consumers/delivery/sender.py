@@ -8,7 +8,7 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
 from random import Random, SystemRandom
@@ -48,11 +48,25 @@ _TAKEN = (_SENT, NotificationState.IN_DOUBT)
 
 
 class Ledger(NamedTuple):
-    """The ledger as a sender deals with it: read by the queue, written through the log, and known to have followed."""
+    """The ledger as a sender deals with it: read by the queue, written through the log, and known to have followed.
+
+    ``turns`` is how many appends of a sender may be on their way: where log and ledger are far, what comes meanwhile need not
+    wait for them.
+    """
 
     queue: DeliveryQueue
     publisher: Publisher
     folded: Folded
+    turns: int = 1
+
+
+class _Turn(NamedTuple):
+    """What a worker records with one append: how attempts ended, what it claims, and what waits in vain."""
+
+    worker: str
+    ended: Sequence[Concluded]
+    chosen: Sequence[Entry]
+    unsendable: Sequence[Concluded]
 
 
 class Attempts(Protocol):
@@ -103,15 +117,21 @@ class Sender:
         self._slots = slots_of(channel.capabilities)
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
+        """By notification: what is claimed, from before its claim is appended until what came of it is recorded."""
+        self._settling: set[str] = set()
+        """Notifications that wait in vain, from before that is appended until the ledger knows."""
+        self._most_turns = ledger.turns
+        self._turns: set[asyncio.Task[None]] = set()
         self._concluded: list[Concluded] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._log = FoldedLog(ledger.publisher, ledger.folded, self._wake)
+        self._log = FoldedLog(ledger.publisher, ledger.folded)
         self._stopping = False
 
     def wake(self) -> None:
-        """Something may wait; call it from the loop's thread."""
+        """Something may wait, or the ledger has moved on; call it from the loop's thread."""
         self._wake.set()
+        self._log.moved()
 
     async def recover(self) -> None:
         """Put what an earlier life had claimed and not recorded in doubt; before ``run``.
@@ -128,16 +148,20 @@ class Sender:
             await self._renew()
         alive = asyncio.create_task(self._stay_alive())
         try:
-            while not self._stopping or self._tasks or self._concluded:
+            while not self._stopping or self._tasks or self._concluded or self._turns:
                 self._wake.clear()
                 try:
-                    moved = await self._turn()
+                    turn = self._next()
                 except UNAVAILABLE as error:
-                    _log.warning("%s: log or ledger cannot be reached, trying again: %s", self._name, error)
-                    await asyncio.sleep(_PAUSE_SECONDS)
+                    await self._pause(error)
                     continue
-                if not moved:
+                if turn is None:
                     await self._rest()
+                elif self._most_turns == 1:
+                    await self._take(turn)
+                else:
+                    self._turns.add(asyncio.create_task(self._take(turn)))
+                self._reap()
         finally:
             alive.cancel()
         with suppress(StoreUnavailableError):  # then the others learn of it when the lease runs out
@@ -182,44 +206,79 @@ class Sender:
     # --- one turn ---
 
     async def _rest(self) -> None:
-        due = None if self._stopping else self._queue.due_at(self._name)
-        now = self._clock()
-        seconds = _IDLE_SECONDS
-        if due is not None and self._slots.free(now, len(self._in_hand)) > 0:
-            # What is due already waits for something in hand; that wakes us when it ends.
-            start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
-            seconds = min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
-        elif due is not None and (more_at := self._slots.more_at()) is not None:
-            seconds = min(_IDLE_SECONDS, max(0.0, (more_at - now) / 1_000_000))
+        seconds = _IDLE_SECONDS if self._stopping or len(self._turns) >= self._most_turns else self._until_due()
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._membership.pause)):
                 await self._wake.wait()
 
-    async def _turn(self) -> bool:
-        """Record what ended and claim what waits, with one append; return whether there was either."""
+    def _until_due(self) -> float:
+        """Return for how many seconds there is nothing to do, as far as is known now."""
+        due = self._queue.due_at(self._name)
+        now = self._clock()
+        if due is not None and self._slots.free(now, len(self._in_hand)) > 0:
+            # What is due already waits for something in hand; that wakes us when it ends.
+            start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
+            return min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
+        if due is not None and (more_at := self._slots.more_at()) is not None:
+            return min(_IDLE_SECONDS, max(0.0, (more_at - now) / 1_000_000))
+        return _IDLE_SECONDS
+
+    async def _pause(self, error: Exception) -> None:
+        _log.warning("%s: log or ledger cannot be reached, trying again: %s", self._name, error)
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _reap(self) -> None:
+        """Let go of the turns that ended; raises what one of them met that cannot be waited out."""
+        for turn in [turn for turn in self._turns if turn.done()]:
+            self._turns.remove(turn)
+            turn.result()
+
+    def _next(self) -> _Turn | None:
+        """Return what is to be recorded and claimed now; None where there is nothing, or enough is on its way."""
+        if len(self._turns) >= self._most_turns:
+            return None
         chosen, unsendable = self._choose(), self._unsendable()
         ended = self._concluded[:_MOST_RESULTS]
         if not (ended or chosen or unsendable):
-            return False
-        if ended:
-            self._failpoint("before_record")
-        if chosen:
-            self._failpoint("before_claim")
-        worker, now = self._membership.worker, self._clock()
+            return None
+        worker = self._membership.worker
         chosen = [replace(entry, worker=worker) for entry in chosen]
+        del self._concluded[: len(ended)]
+        self._in_hand |= {entry.notification: entry for entry in chosen}
+        self._settling |= {entry.notification for entry, _ in unsendable}
+        return _Turn(worker, ended, chosen, unsendable)
+
+    async def _take(self, turn: _Turn) -> None:
+        """Record what ended and claim what waits, with one append; then send what is ours."""
+        try:
+            await self._write(turn)
+        except UNAVAILABLE as error:
+            self._concluded[:0] = turn.ended
+            await self._pause(error)
+            self._forget(turn.chosen)
+        else:
+            self._forget(entry for entry, _ in turn.ended)
+            if turn.ended:
+                self._failpoint("recorded")
+            if turn.chosen:
+                await self._begin(turn.worker, turn.chosen)
+        finally:
+            self._settling -= {entry.notification for entry, _ in turn.unsendable}
+            self._wake.set()
+
+    async def _write(self, turn: _Turn) -> None:
+        if turn.ended:
+            self._failpoint("before_record")
+        if turn.chosen:
+            self._failpoint("before_claim")
+        now = self._clock()
         await self._log.publish(
             [
-                *recording.records(ended, worker, now),
-                *recording.claims(worker, chosen, now),
-                *recording.results(unsendable, worker, now),
+                *recording.records(turn.ended, turn.worker, now),
+                *recording.claims(turn.worker, turn.chosen, now),
+                *recording.results(turn.unsendable, turn.worker, now),
             ]
         )
-        if ended:
-            self._let_go(ended)
-            self._failpoint("recorded")
-        if chosen:
-            await self._begin(worker, chosen)
-        return True
 
     def _choose(self) -> list[Entry]:
         now = self._clock()
@@ -227,10 +286,12 @@ class Sender:
         if self._stopping or free <= 0 or not self._membership.is_valid:
             return []
         share = self._membership.share
-        found = self._queue.next(self._name, now, free, share)
+        # With further turns on their way the queue still names what they claim.
+        many = free + (len(self._in_hand) if self._turns else 0)
+        found = self._queue.next(self._name, now, many, share)
         if not found and share.count > 1:
-            found = self._queue.next(self._name, now - _HELP_AFTER, free)
-        found = [entry for entry in found if entry.notification not in self._in_hand]
+            found = self._queue.next(self._name, now - _HELP_AFTER, many)
+        found = [entry for entry in found if entry.notification not in self._in_hand][:free]
         if self._breaker.is_open(now):
             return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
         found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
@@ -247,18 +308,21 @@ class Sender:
             # than a ledger that is being folded anew.
             (replace(each.entry, worker=self._membership.worker), verdicts.superseded(each))
             for each in self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
-            if each.entry.notification not in self._in_hand
+            if not self._is_ours(each.entry.notification)
         ]
-        return [*overtaken, *self._orphans.look(self._in_hand)]
+        return [*overtaken, *self._orphans.look({*self._in_hand, *self._settling})]
+
+    def _is_ours(self, notification: str) -> bool:
+        return notification in self._in_hand or notification in self._settling
 
     # --- what is in hand ---
 
-    async def _begin(self, worker: str, claimed: list[Entry]) -> None:
+    async def _begin(self, worker: str, claimed: Sequence[Entry]) -> None:
         """Send what was claimed, if it is ours: the ledger decides who holds a claim that another made meanwhile."""
         holding = await self._held(worker, claimed)
         mine = [entry for entry in claimed if entry.notification in holding.mine]
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
-        self._in_hand |= {entry.notification: entry for entry in (*mine, *blocked)}
+        self._forget(entry for entry in claimed if entry.notification not in {*holding.mine, *holding.blocked})
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in batches(mine, self._channel.capabilities):
@@ -266,7 +330,7 @@ class Sender:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _held(self, worker: str, claimed: list[Entry]) -> Holding:
+    async def _held(self, worker: str, claimed: Sequence[Entry]) -> Holding:
         """Return which claims are ours; what is claimed must not be forgotten because the ledger cannot be read now."""
         while True:
             try:
@@ -275,9 +339,8 @@ class Sender:
                 _log.warning("%s: the ledger cannot be read, trying again: %s", self._name, error)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    def _let_go(self, recorded: list[Concluded]) -> None:
-        del self._concluded[: len(recorded)]
-        for entry, _ in recorded:
+    def _forget(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
             self._in_hand.pop(entry.notification, None)
 
     async def _send(self, entries: Sequence[Entry]) -> None:

@@ -15,7 +15,8 @@ from functools import partial
 
 from schemas.wire import SINGLE_OBJECT, Framing, as_single_object
 from streams.log.port import LogUnavailableError, TopicPartition
-from streams.runtime.partition_fold import PartitionFold
+from streams.runtime.arrivals import Arrivals
+from streams.runtime.partition_fold import PartitionFold, Placed
 from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import HalfLostError, StoreUnavailableError
 
@@ -171,6 +172,10 @@ class Lanes:
             for topic in lane.topics:
                 self._by_topic.setdefault(topic, []).append(lane)
         self._partitions: frozenset[int] = frozenset()
+        self._arrivals = Arrivals()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        for fold in made:
+            fold.listen(self._emitted)
         self._tasks: list[asyncio.Task[None]] = []
         self._changing = asyncio.Lock()
         self._closing = asyncio.Event()
@@ -193,11 +198,13 @@ class Lanes:
     async def assign(self, partitions: Iterable[int]) -> None:
         """Take over these partitions, from the store's positions on, and let go of all others."""
         wanted = frozenset(partitions)
+        self._loop = asyncio.get_running_loop()
         async with self._changing:
             await self._rest()
             self._partitions &= wanted
             await asyncio.gather(*(lane.take_over(wanted, self._closing) for lane in self._lanes))
             self._partitions = wanted
+            self._arrivals.begin(self._positions())
             if not self._tasks and wanted:
                 self._tasks = [self._working(lane) for lane in self._lanes]
 
@@ -207,11 +214,37 @@ class Lanes:
 
     async def put(self, place: TopicPartition, message: Message) -> None:
         """Have a message folded, after waiting for room; dropped where the partition is not ours (any more)."""
+        while (full := self._full(place[0])) is not None:
+            await full.room()
+        if place[1] in self._partitions and self._arrivals.is_new(place, message.offset):
+            self._give(place, self._arrivals.fetched(place, message))
+
+    def _full(self, topic: str) -> Lane | None:
+        return next((lane for lane in self._by_topic.get(topic, ()) if not lane.has_room), None)
+
+    def _give(self, place: TopicPartition, messages: Sequence[Message]) -> None:
         for lane in self._by_topic.get(place[0], ()):
-            if not lane.has_room:
-                await lane.room()
-            if place[1] in self._partitions:
+            for message in messages:
                 lane.put(place, message)
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        places = [(topic, partition) for topic in self._by_topic for partition in self._partitions]
+        return {place: self.position(place) for place in places}
+
+    # --- what our processors emit: whoever folds it next need not wait until it is fetched ---
+
+    def _emitted(self, placed: Sequence[Placed]) -> None:
+        """Be told, by the thread of a lane, what was appended."""
+        ours = [(place, message) for place, message in placed if place[0] in self._by_topic]
+        if ours and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody folds here any more
+                self._loop.call_soon_threadsafe(self._take_emitted, ours)
+
+    def _take_emitted(self, placed: Sequence[Placed]) -> None:
+        for place, message in placed:
+            # Where there is no room, or no owner, it is fetched like everything else.
+            if place[1] in self._partitions and self._full(place[0]) is None:
+                self._give(place, self._arrivals.appended(place, message))
 
     async def rest(self) -> None:
         """Drop what waits, and return when no round is in hand."""
@@ -227,6 +260,7 @@ class Lanes:
         self._threads.shutdown(wait=False)
 
     async def _rest(self) -> None:
+        self._arrivals.begin({})
         await asyncio.gather(*(lane.rest() for lane in self._lanes))
 
     def _working(self, lane: Lane) -> "asyncio.Task[None]":

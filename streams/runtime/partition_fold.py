@@ -7,7 +7,7 @@ share no state, but what waits in several of them costs one append and one quest
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from threading import Lock
@@ -22,11 +22,13 @@ from streams.log import origin as origins
 from streams.log.port import EventLog, Record, TopicPartition
 from streams.runtime.emissions import Emissions
 from streams.runtime.partition_state import Due, PartitionState
-from streams.runtime.partition_steps import Message, PoisonError, Steps, message_of
+from streams.runtime.partition_steps import Message, PoisonError, Steps, message_at, message_of
 from streams.runtime.state_store import Commit, Row, StateStore
 
 _MOST_MESSAGES = 500
 _TRIES = 5
+Placed = tuple[TopicPartition, Message]
+"""A message and where it lies."""
 
 
 class FencedError(RuntimeError):
@@ -96,6 +98,7 @@ class PartitionFold:
         self._reached: dict[TopicPartition, int] = {}
         """How far we have ever been: what a store that lost its data must come to again."""
         self._ends: dict[TopicPartition, int] = {}
+        self._emitted: Callable[[Sequence[Placed]], None] | None = None
 
     @property
     def poisoned(self) -> int:
@@ -113,6 +116,10 @@ class PartitionFold:
         return self._steps.ignored
 
     # --- for the driver ---
+
+    def listen(self, emitted: Callable[[Sequence[Placed]], None]) -> None:
+        """Have ``emitted`` told what was appended, as soon as it is acknowledged; in the thread that folds."""
+        self._emitted = emitted
 
     def assigned(self, partitions: Iterable[int]) -> None:
         """Take over these partitions of all topics and let go of all others; ``position`` says where to read on.
@@ -263,7 +270,7 @@ class PartitionFold:
         fenced += [one.batch.place for one in folded if one.batch.place in others]
         folded = [one for one in folded if one.batch.place not in others]
         if emitted := [record for one in folded for record in one.emitted]:
-            self._log.append(emitted)
+            self._emit(emitted)
         done = self._store.commit_all(self.processor.name, [self._commit(one) for one in folded])
         for one, is_done in zip(folded, done, strict=True):
             if is_done:
@@ -271,6 +278,12 @@ class PartitionFold:
             else:
                 fenced.append(one.batch.place)
         return fenced
+
+    def _emit(self, records: Sequence[Record]) -> None:
+        appended = self._log.append(records)
+        if self._emitted is not None:
+            pairs = zip(records, appended, strict=True)
+            self._emitted([((record.topic, at.partition), message_at(at.offset, record)) for record, at in pairs])
 
     def _folded(self, batches: Sequence[_Batch]) -> tuple[list[_Folded], list[TopicPartition]]:
         """Return the batches folded in memory, and where the store's rows are another's already."""

@@ -29,10 +29,14 @@ class Message(NamedTuple):
     origin: str = ""
 
 
+def message_at(offset: int, record: Record) -> Message:
+    """Return what lies at an offset of the log as a transport brings it."""
+    return Message(offset, record.type, codec.frame(record.fingerprint, record.body), record.origin)
+
+
 def message_of(stored: Stored) -> Message:
     """Return what lies on the log as a transport brings it."""
-    record = stored.record
-    return Message(stored.offset, record.type, codec.frame(record.fingerprint, record.body), record.origin)
+    return message_at(stored.offset, stored.record)
 
 
 class PoisonError(Exception):

@@ -36,6 +36,8 @@ from tocsin.fleet.probes import probes
 from tocsin.fleet.pulse import Pulse, sample_backlog, sample_publisher
 from tocsin.listening import web_server
 
+_TURNS = 2
+"""Appends of a sender on their way: an append, and the ledger's way to it, take longer than what comes meanwhile should wait."""
 _log = logging.getLogger(__name__)
 
 
@@ -122,7 +124,7 @@ class DeliveryWorker:
         )
         name = channel.capabilities.name
         membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
-        ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store))
+        ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store), turns=_TURNS)
         storage = redis_limits(ground.engine.redis.get_secret_value(), ground.engine.namespace)
         limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, self._watch, storage)
         failpoint = failpoints.from_environment(environment)

@@ -198,7 +198,7 @@ class Fleet:
         membership = Membership(self.leases, self.channel.capabilities.name, monotonic=lambda: self.now / SECOND)
         links = Links("http://status.example", self._vault.signing_key, lambda: self.now)
         attempts = Gated(Dispatch(self._queue, self, self._vault, links, lambda: self.now, Policy()))
-        ledger = Ledger(self._queue, self, StoreFolded(self.store))
+        ledger = Ledger(self._queue, self, StoreFolded(self.store), turns=2)
         sender = Sender(self.channel, ledger, attempts, lambda: self.now, failpoint, Metrics(), membership)
         made = Worker(sender, membership, attempts)
         if paused:
