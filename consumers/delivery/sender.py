@@ -7,10 +7,11 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from math import inf
+from operator import itemgetter
 from random import Random, SystemRandom
 from typing import NamedTuple, Protocol
 
@@ -45,6 +46,7 @@ _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
 _SENT = NotificationState.SENT
 _TAKEN = (_SENT, NotificationState.IN_DOUBT)
+_conclusion = itemgetter(1)
 
 
 class Ledger(NamedTuple):
@@ -322,7 +324,9 @@ class Sender:
         holding = await self._held(worker, claimed)
         mine = [entry for entry in claimed if entry.notification in holding.mine]
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
-        self._forget(entry for entry in claimed if entry.notification not in {*holding.mine, *holding.blocked})
+        if len(mine) + len(blocked) < len(claimed):
+            ours = holding.mine | holding.blocked
+            self._forget(entry for entry in claimed if entry.notification not in ours)
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in batches(mine, self._channel.capabilities):
@@ -355,16 +359,18 @@ class Sender:
 
     def _conclude(self, ended: Sequence[Concluded]) -> None:
         now = self._clock()
-        for entry, conclusion in ended:
+        for conclusion, alike in groupby(ended, _conclusion):
             taken = conclusion.attempted and conclusion.state in _TAKEN
-            self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
+            notifications = [entry.notification for entry, _ in alike]
+            for notification in notifications:
+                self._slots.ended(notification, now, taken=taken, together=len(ended))
+            if conclusion.attempted:
+                self._metrics.deliveries.labels(self._name, conclusion.state.value).inc(len(notifications))
             if conclusion.state is _SENT:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
         self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
-        for state, count in Counter(each.state for _, each in ended if each.attempted).items():
-            self._metrics.deliveries.labels(self._name, state.value).inc(count)
         self._concluded += ended
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
