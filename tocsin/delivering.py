@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from limits.storage import Storage
+from limits.storage import MemoryStorage, Storage
 
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
@@ -16,6 +16,7 @@ from consumers.delivery.folded import SequenceFolded
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
+from consumers.delivery.rates import NONE, Limits
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.storm import Storm
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
@@ -52,25 +53,41 @@ def policy_of(config: Config) -> Policy:
     return Policy(combined_note=config.delivery.combined_note, storm=storm)
 
 
+def allowed_of(name: str, channels: Mapping[str, Channel], limits: Mapping[str, ChannelLimits]) -> Limits:
+    """Return what a channel may send: what its vendor allows, or what the configuration says instead.
+
+    Of channels with one account, what is said of the account's limit of any holds for all of them together.
+    """
+    able = channels[name].capabilities
+    sharing = [
+        other.capabilities
+        for other in channels.values()
+        if other.capabilities.name == name or (able.account and other.capabilities.account == able.account)
+    ]
+    said = {each.name: limits.get(each.name, ChannelLimits()).account for each in sharing}
+    accounts = {(each.limits.account if (one := said[each.name]) is None else one).strip() for each in sharing}
+    chosen = limits.get(name, ChannelLimits())
+    return able.limits.changed(", ".join(sorted(accounts - {"", NONE})), chosen.sender, chosen.destination)
+
+
 def limiter_of(
     channel: Channel,
-    limits: Mapping[str, ChannelLimits],
+    allowed: Limits,
     secret: str,
     metrics: Metrics,
     watch: Watch,
     storage: Storage | None = None,
 ) -> Limiter:
-    """Return what counts a channel's messages: against what its vendor allows, or what the configuration says instead."""
+    """Return what counts a channel's messages, and those of its account, against what is allowed."""
     name = channel.capabilities.name
-    chosen = limits.get(name, ChannelLimits())
-    allowed = channel.capabilities.limits.changed(chosen.account, chosen.sender, chosen.destination)
     noted = watch.holds(name)
 
     def held(limit: str) -> None:
         metrics.held_back.labels(name, limit).inc()
         noted(limit)
 
-    return Limiter(name, allowed, secret=secret, storage=storage, held=held)
+    account = channel.capabilities.account
+    return Limiter(name, allowed, secret=secret, account=account, storage=storage, held=held)
 
 
 class Delivering:
@@ -97,10 +114,12 @@ class Delivering:
             *((channel, dispatch) for channel in channels.values()),
             *((channel, SwitchedOff()) for channel in off),
         ]
+        counts = MemoryStorage()
         self._senders: dict[str, Sender] = {}
         for channel, how in attempts:
             name = channel.capabilities.name
-            limiter = limiter_of(channel, limits, links.secret, metrics, watch)
+            allowed = allowed_of(name, channels, limits) if name in channels else Limits()
+            limiter = limiter_of(channel, allowed, links.secret, metrics, watch, counts)
             sender = Sender(limited(channel, limiter), ledger, how, backend.clock, failpoint, metrics, limiter=limiter)
             self._senders[name] = sender
             if name in channels:

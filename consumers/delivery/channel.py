@@ -35,6 +35,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     oldest first: a channel may reply to them, or update them. It is filled for channels that declare ``threads``; what
     was sent without a receipt, failed afterwards or is in doubt is not among them.
     ``in_doubt`` says that an attempt under this id may have arrived: a provider that calls this one a repetition has it.
+    ``others`` are, for channels whose provider is asked, the receipts of all else that was sent to this endpoint about the
+    subject: what the provider has under one of those is not this message.
     ``combinable`` says that the attempt in doubt may have been one message together with others, in other words than this one.
     """
 
@@ -51,6 +53,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     earlier: tuple[str, ...] = ()
     in_doubt: bool = False
     combinable: bool = False
+    others: tuple[str, ...] = ()
 
 
 class ConfirmBy(StrEnum):
@@ -79,7 +82,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     go out as one that lists them. ``asked_after`` is for a provider that can be asked what it has
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
     ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
-    provider wants to be asked again is meant for the whole account, and not for one address.
+    provider wants to be asked again is meant for the whole account, and not for one address. ``account`` is what that account is
+    called where another channel may have the same; it is no secret.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     asked_after: timedelta | None = None
     codes_a_day: int = 0
     waits_together: bool = False
+    account: str = ""
 
     @property
     def asks(self) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from consumers.delivery.ahead import NOTHING, Found, Lookups, Subscribers, is_over
 from consumers.delivery.alike import Alike
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
+from consumers.delivery.ledger_rules import TAKEN
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Sent, Unknown
 from consumers.delivery.pacing import Pacing
 from consumers.delivery.plans import ASKED
@@ -307,8 +308,13 @@ class Dispatch:
             over=late,
             earlier=self._queue.earlier(entry) if channel.capabilities.threads else (),
             in_doubt=in_doubt,
+            others=self._others(entry) if in_doubt and channel.capabilities.asks else (),
             combinable=in_doubt and combines and self._pacing.may_combine(subscriber.pace),
         )
+
+    def _others(self, entry: Entry) -> tuple[str, ...]:
+        thread = self._queue.thread(entry.page, entry.subject, entry.subscriber)
+        return tuple(one.reason for one in thread if one.state in TAKEN and one.reason)
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
         if ended.condemns:

@@ -6,6 +6,7 @@ still comes when it is its turn. What is over a limit of its destination is put 
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -13,6 +14,7 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
+from consumers.delivery.closings import Closing
 from consumers.delivery.rates import Limits, Rate, rates_of
 from schemas.events import Micros
 from schemas.ids import derive
@@ -27,6 +29,7 @@ _NO_LIMITS = Limits()
 class Limiter:
     """The limits of one channel. Windows move: no span of a window's length ever holds more than its amount.
 
+    Channels that name one ``account`` count towards its limits together, and are closed together.
     ``secret`` keeps what destinations are called in the storage from being guessed; ``held`` is called with whose limit
     held something back. Methods that count raise StoreUnavailableError.
     """
@@ -37,6 +40,7 @@ class Limiter:
         limits: Limits = _NO_LIMITS,
         *,
         secret: str = "",
+        account: str = "",
         storage: Storage | None = None,
         held: Callable[[str], object] = lambda _limit: None,
     ) -> None:
@@ -45,7 +49,8 @@ class Limiter:
         self._secret = secret
         self._held = held
         self._overall = [
-            (name, item) for name in ("account", "sender") for item in _items(rates_of(getattr(limits, name)))
+            *(("account", account or channel, item) for item in _items(rates_of(limits.account))),
+            *(("sender", channel, item) for item in _items(rates_of(limits.sender))),
         ]
         rates = rates_of(limits.destination)
         self._to_one = _items(rates)
@@ -53,41 +58,45 @@ class Limiter:
         self._windows = _windows(storage) if self._overall or self._to_one else None
         self._slots: dict[str, float] = {}
         self._open_at = 0.0
-        self._closed_until = 0.0
+        self._closing = Closing(account, storage)
 
     # --- account and sender ---
 
     def take(self, wanted: int) -> int:
         """Return how many of ``wanted`` messages account and sender allow now, and count them as sent."""
-        if wanted and time.time() < self._closed_until:
-            self._held("provider")
+        if wanted == 0:
             return 0
-        if not self._overall or wanted == 0 or self._windows is None:
-            return wanted
         try:
-            return self._take(self._windows, wanted)
+            if time.time() < self._closing.until():
+                self._held("provider")
+                return 0
+            return wanted if self._windows is None or not self._overall else self._take(self._windows, wanted)
         except StorageError:
             raise StoreUnavailableError(_AWAY) from None
 
     def pause(self) -> timedelta:
         """Return how long account or sender allow nothing more, as far as ``take`` has found, or the provider: zero, or more."""
-        return timedelta(seconds=max(0.0, max(self._open_at, self._closed_until) - time.time()))
+        return timedelta(seconds=max(0.0, max(self._open_at, self._closing.known()) - time.time()))
 
     def close_for(self, span: timedelta) -> None:
-        """Allow nothing more for a while: the provider said when it wants to be asked again."""
-        self._closed_until = max(self._closed_until, time.time() + span.total_seconds())
+        """Allow nothing more for a while: the provider said when it wants to be asked again.
+
+        Where the counts cannot be reached the other channels of the account, and other processes, learn it by themselves.
+        """
+        with suppress(StorageError):
+            self._closing.close(time.time() + span.total_seconds())
 
     def _take(self, windows: MovingWindowRateLimiter, wanted: int) -> int:
         granted = wanted
-        for name, item in self._overall:
-            reset, left = windows.get_window_stats(item, self._channel, name)
+        for name, whose, item in self._overall:
+            reset, left = windows.get_window_stats(item, whose, name)
             if left < wanted:
                 self._held(name)
             if left <= 0:
                 self._open_at = max(self._open_at, reset)
             granted = max(0, min(granted, left))
         # Where another was faster nothing is granted: what was counted too much frees itself with the window.
-        if granted and all(windows.hit(item, self._channel, name, cost=granted) for name, item in self._overall):
+        if granted and all(windows.hit(item, whose, name, cost=granted) for name, whose, item in self._overall):
             return granted
         return 0
 

@@ -7,19 +7,20 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from math import inf
 from operator import itemgetter
 from random import Random, SystemRandom
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
+from consumers.delivery.doubts import Doubts
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
 from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership, alone
@@ -113,6 +114,7 @@ class Sender:
         self._failpoint = failpoint
         self._metrics = metrics
         self._membership = membership or alone(self._name)
+        self._doubts = Doubts(channel.capabilities, ledger.queue)
         self._orphans = Orphans(channel.capabilities, ledger.queue, self._membership, clock)
         self._breaker = Breaker()
         self._limiter = limiter or Limiter(self._name)
@@ -305,12 +307,20 @@ class Sender:
         """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
         if self._stopping or not self._membership.is_valid:
             return []
+        waiting = [
+            each
+            for each in self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
+            if not self._is_ours(each.entry.notification)
+        ]
+        now = self._clock()
+        sorted_out = self._doubts.sort(waiting, now, may_ask=not self._breaker.is_open(now))
+        for entries in sorted_out.asked:
+            self._start(self._ask(entries))
         overtaken = [
             # In our own name: a claim that we have not heard of yet stands above it. And of what is in hand we know better
             # than a ledger that is being folded anew.
             (replace(each.entry, worker=self._membership.worker), verdicts.superseded(each))
-            for each in self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
-            if not self._is_ours(each.entry.notification)
+            for each in sorted_out.ended
         ]
         return [*overtaken, *self._orphans.look({*self._in_hand, *self._settling})]
 
@@ -330,9 +340,22 @@ class Sender:
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in batches(mine, self._channel.capabilities):
-            task = asyncio.create_task(self._send(together))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._send(together))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, entries: Sequence[Entry]) -> None:
+        """Ask the provider about what is in doubt behind a newer update. Nobody claims that, for nothing is sent."""
+        began = self._clock()
+        for entry in entries:
+            self._slots.began(entry.notification, began)
+        refusals, lives = self._breaker.refusals, self._membership
+        found = await self._dispatch.send_all(self._channel, entries, self._random, refusals, lambda _: lives.is_valid)
+        self._conclude(list(zip(entries, found, strict=True)))
+        self._wake.set()
 
     async def _held(self, worker: str, claimed: Sequence[Entry]) -> Holding:
         """Return which claims are ours; what is claimed must not be forgotten because the ledger cannot be read now."""

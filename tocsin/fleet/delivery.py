@@ -16,6 +16,7 @@ from consumers.delivery.folded import StoreFolded
 from consumers.delivery.leases import Membership
 from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.limited import limited
+from consumers.delivery.rates import Limits
 from consumers.delivery.sender import Attempts, Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from consumers.delivery.watch import Watch
@@ -30,7 +31,7 @@ from streams.runtime.redis_leases import RedisLeases
 from streams.runtime.redis_limits import redis_limits
 from streams.runtime.state_store import StoreUnavailableError
 from tocsin.config import Config
-from tocsin.delivering import DRAIN_SECONDS, keep_running, limiter_of, make_channels, policy_of
+from tocsin.delivering import DRAIN_SECONDS, allowed_of, keep_running, limiter_of, make_channels, policy_of
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.probes import probes
 from tocsin.fleet.pulse import Pulse, sample_backlog, sample_publisher
@@ -51,7 +52,9 @@ class DeliveryWorker:
         self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
         self._watch = Watch(ground.clock)
         self._crier = Crier(RedisBulletins(ground.redis, ground.engine.namespace), self._watch)
-        self._channel = make_channels(config, self._metrics, self._watch).get(channel) or SwitchedOffChannel(channel)
+        channels = make_channels(config, self._metrics, self._watch)
+        self._channel = channels.get(channel) or SwitchedOffChannel(channel)
+        self._allowed = allowed_of(channel, channels, config.delivery.limits) if channel in channels else Limits()
         self._sender = self._make_sender(config, environment)
         self._task: asyncio.Task[None] | None = None
         self._crying: asyncio.Task[None] | None = None
@@ -126,7 +129,7 @@ class DeliveryWorker:
         membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
         ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store), turns=_TURNS)
         storage = redis_limits(ground.engine.redis.get_secret_value(), ground.engine.namespace)
-        limiter = limiter_of(channel, config.delivery.limits, links.secret, self._metrics, self._watch, storage)
+        limiter = limiter_of(channel, self._allowed, links.secret, self._metrics, self._watch, storage)
         failpoint = failpoints.from_environment(environment)
         sender = Sender(
             limited(channel, limiter),

@@ -10,6 +10,7 @@ from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.twilio import TwilioSettings
 from consumers.delivery.outcome import Finding, Rejected, Scope, Unknown
 from consumers.delivery.rates import Limits
+from schemas.ids import derive
 
 
 class PhoneChannel(ABC):
@@ -46,6 +47,7 @@ class PhoneChannel(ABC):
             limits=limits,
             waits_together=True,
             codes_a_day=codes_a_day,
+            account=derive("twilio", settings.account_sid),
         )
 
     def validate(self, address: str) -> str:

@@ -121,7 +121,7 @@ class SmsChannel(PhoneChannel):
         if isinstance(listed, Unknown):
             return listed
         text, published = self._fields(message, number)["body"], moment(message.notice.published_at)
-        found = text_among(listed, text, published, combinable=message.combinable)
+        found = text_among(listed, text, published, combinable=message.combinable, others=message.others)
         if not isinstance(found, Record):
             return found
         settled: Outcome = self._twilio.settled(found) or Sent(found.sid)

@@ -26,8 +26,8 @@ _MARK = re.compile(r"^\s*-\s")
 _NOT_XML = re.compile("[\ufffe\uffff]")
 """What is left of those that XML does not know once control characters and halves of others are gone."""
 _GAP = re.compile(r"\s+([,.;:!?])")
-_LIMITS = Limits(account="1/s")
-"""Calls that an account may begin, unless it has been given more: https://www.twilio.com/docs/voice/api/call-resource."""
+_LIMITS = Limits(sender="1/s")
+"""Calls that an account may begin, unless it has been given more; text messages count otherwise: https://www.twilio.com/docs/voice/api/call-resource."""
 _EVENTS = ["initiated", "completed"]
 """The first proves that Twilio has the call, the second says how it ended."""
 
@@ -69,7 +69,11 @@ class VoiceChannel(PhoneChannel):
 
     async def _found(self, message: Message, number: str) -> Finding:
         listed = await self._twilio.calls_to(number, self._settings.sender)
-        return listed if isinstance(listed, Unknown) else call_among(listed, moment(message.notice.published_at))
+        return (
+            listed
+            if isinstance(listed, Unknown)
+            else call_among(listed, moment(message.notice.published_at), message.others)
+        )
 
     def _fields(self, message: Message, number: str) -> dict[str, Any]:
         settings = self._settings

@@ -5,7 +5,7 @@ its sender and its day, and carries nothing of ours but its text. So the text is
 was published. A call carries no text: that there is none proves that none was made, and one that is there proves nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -32,13 +32,19 @@ class Record(NamedTuple):
 
 
 def text_among(
-    records: Sequence[Record], text: str, published: datetime, *, combinable: bool = False
+    records: Sequence[Record],
+    text: str,
+    published: datetime,
+    *,
+    combinable: bool = False,
+    others: Collection[str] = (),
 ) -> Record | Retry | Unknown:
     """Return the message with this text that was made since then, or whether there is certainly none.
 
-    What is ``combinable`` may have gone out in other words: then any message of that time may be it.
+    ``others`` are the sids of messages that are known to be something else. What is ``combinable`` may have gone out in other words: then any message of that time may be it.
     """
-    recent = _recent(records, published)
+    everything = _recent(records, published)
+    recent = [one for one in everything if one.sid not in others]
     ours = {_bare(text), _bare(_TRIAL + text)}
     alike = [one for one in recent if one.body is not None and _bare(one.body) in ours]
     if alike:
@@ -47,13 +53,13 @@ def text_among(
         return Unknown("Twilio has a message to this number of that time and does not tell its text")
     if combinable and recent:
         return Unknown("Twilio has another message to this number of that time, which may hold this one", final=True)
-    return _absence(records, recent)
+    return _absence(records, everything)
 
 
-def call_among(records: Sequence[Record], published: datetime) -> Retry | Unknown:
-    """Return whether there is certainly no call since then."""
+def call_among(records: Sequence[Record], published: datetime, others: Collection[str] = ()) -> Retry | Unknown:
+    """Return whether there is certainly no call since then but ``others``, by their sids."""
     recent = _recent(records, published)
-    if recent:
+    if any(one.sid not in others for one in recent):
         return Unknown("Twilio has a call to this number of that time, which may be another", final=True)
     return _absence(records, recent)
 

@@ -31,6 +31,38 @@ def test_a_fleet_counts_together_and_each_channel_for_itself(storage: Processes)
     assert (one.take(3), other.take(4), voice.take(4)) == (3, 2, 4)
 
 
+def test_channels_of_one_account_count_together_against_its_limit_and_each_for_itself_against_a_senders(
+    storage: Processes,
+) -> None:
+    sms, voice, other = (
+        Limiter(name, Limits(account="5/d", sender="4/d"), account=account, storage=storage())
+        for name, account in (("sms", "a"), ("voice", "a"), ("fax", "b"))
+    )
+    assert (sms.take(3), voice.take(3), sms.take(1), other.take(5)) == (3, 2, 0, 4)
+
+
+def test_what_the_provider_says_to_one_channel_of_its_account_is_meant_for_the_others(storage: Processes) -> None:
+    held: list[str] = []
+    sms, voice, other = (
+        Limiter(name, account=account, storage=storage(), held=held.append)
+        for name, account in (("sms", "a"), ("voice", "a"), ("fax", "b"))
+    )
+    assert (voice.take(1), voice.pause()) == (1, timedelta())
+    sms.close_for(timedelta(hours=1))
+    sms.close_for(timedelta(minutes=1))
+    assert (sms.take(1), voice.take(1), other.take(1), held) == (0, 0, 1, ["provider"] * 2)
+    assert timedelta(minutes=59) < voice.pause() <= timedelta(hours=1, seconds=1)
+    voice.close_for(timedelta(hours=2))
+    assert sms.take(1) == 0
+    assert timedelta(minutes=119) < sms.pause() <= timedelta(hours=2, seconds=1)
+
+
+def test_without_an_account_that_may_be_shared_a_closing_is_the_channels_own(storage: Processes) -> None:
+    one, other = (Limiter("email", storage=storage()) for _ in range(2))
+    one.close_for(timedelta(hours=1))
+    assert (one.take(1), other.take(1)) == (0, 1)
+
+
 def test_what_is_taken_is_free_again_when_the_window_has_moved_on(storage: Processes) -> None:
     limiter = Limiter("sms", Limits(sender="2/s"), storage=storage())
     assert limiter.take(5) == 2

@@ -12,8 +12,9 @@ import msgspec
 
 from consumers.delivery.channel import Capabilities, ConfirmBy, Endpoint, Message
 from consumers.delivery.dispatch import Dispatch, Policy
+from consumers.delivery.doubts import Doubts
 from consumers.delivery.folded import SequenceFolded
-from consumers.delivery.ledger import OVERTAKEN, LedgerStage
+from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
 from consumers.delivery.outcome import Finding, Outcome, Sent, Unknown
@@ -258,8 +259,11 @@ class Pipeline:
     def is_busy(self, sender: Sender) -> bool:
         """Whether something is claimed, or due on a channel that does not pause."""
         until = self.now if not sender._breaker.is_open(self.now) else -1
-        statement = "select 1 from ledger where channel = ? and (state = 'claimed' or due <= ? or due = ?) limit 1"
-        return bool(self.backend.log.query(statement, (self.channel.capabilities.name, until, OVERTAKEN)))
+        statement = "select 1 from ledger where channel = ? and (state = 'claimed' or due <= ?) limit 1"
+        if self.backend.log.query(statement, (self.channel.capabilities.name, until)):
+            return True
+        overtaken = self.backend.queue.overtaken(self.channel.capabilities.name, 1_000)
+        return any(Doubts(self.channel.capabilities, self.backend.queue).sort(overtaken, self.now, may_ask=until > 0))
 
     # --- what is known ---
 

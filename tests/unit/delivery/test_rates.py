@@ -5,12 +5,15 @@ import re
 import pytest
 from limits.storage import MemoryStorage
 
-from consumers.delivery.channels.registry import CHANNELS, ChannelKind
+from consumers.delivery.channel import Channel
+from consumers.delivery.channels.registry import CHANNEL_OF_NAME, CHANNELS, ChannelKind
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.limiter import Limiter
 from consumers.delivery.rates import Destination, Limits, Rate, rates_of
 from consumers.delivery.settings import read
 from tests.unit.delivery.channels.examples import EXAMPLES, TEXT
+from tocsin.config.models import ChannelLimits
+from tocsin.delivering import allowed_of
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,44 @@ async def test_the_limits_of_a_channel_are_documented(kind: ChannelKind) -> None
     [row] = re.findall(rf"^\| `{kind.name}` \|(.*)\|$", section, re.MULTILINE)
     written = [cell.strip().strip("`") for cell in row.split("|")][:3]
     assert written == [limits.account, limits.sender, limits.destination]
+
+
+# --- channels of one account ---
+
+SID, OTHER = "AC" + "1" * 32, "AC" + "2" * 32
+
+
+def phones(sms: str, voice: str, limits: dict[str, dict[str, str]]) -> tuple[Limits, Limits]:
+    """Return what text messages and calls of two accounts may send, where this is set."""
+    number, context = "+15005550006", ChannelContext(page="acme")
+    made: dict[str, Channel] = {}
+    for name, sid in (("sms", sms), ("voice", voice)):
+        kind = CHANNEL_OF_NAME[name]
+        settings = {"account_sid": sid, "auth_token": "0" * 32, "from": number, "countries": ["US"]}
+        made[name] = kind.factory(read(kind.settings, settings), context)
+    chosen = {name: ChannelLimits(**rates) for name, rates in limits.items()}
+    return allowed_of("sms", made, chosen), allowed_of("voice", made, chosen)
+
+
+@pytest.mark.parametrize(
+    ("limits", "both"),
+    [
+        ({}, ""),
+        ({"sms": {"account": "30/s"}}, "30/s"),
+        ({"voice": {"account": "10/s, 300/m"}}, "10/s, 300/m"),
+        ({"sms": {"account": "30/s"}, "voice": {"account": "10/s"}}, "10/s, 30/s"),
+        ({"sms": {"account": "30/s"}, "voice": {"account": "none"}}, "30/s"),
+        ({"sms": {"account": "30/s", "sender": "5/s"}, "voice": {"account": "30/s"}}, "30/s"),
+    ],
+)
+def test_what_is_set_for_one_channel_of_an_account_holds_for_the_other(
+    limits: dict[str, dict[str, str]], both: str
+) -> None:
+    sms, voice = phones(SID, SID, limits)
+    assert (sms.account, voice.account) == (both, both)
+    assert (sms.sender, voice.sender) == (limits.get("sms", {}).get("sender", "1/s"), "1/s")
+
+
+def test_another_account_is_another_matter() -> None:
+    sms, voice = phones(SID, OTHER, {"sms": {"account": "30/s"}})
+    assert (sms.account, voice.account) == ("30/s", "")

@@ -11,15 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.delivery import backoff
-from consumers.delivery.outcome import Finding, InDoubt, Rejected, Retry, Scope, Sent, Unknown
+from consumers.delivery.doubts import Doubts
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 from consumers.delivery.rates import Limits
 from consumers.delivery.subscribers import SUPPRESSED
 from consumers.delivery.verdicts import micros, still_unknown
-from schemas.events import Pace, PaceChosen
+from schemas.events import NotificationsRedriven, Pace, PaceChosen
 from tests.unit.delivery.fleet import Fleet
-from tests.unit.delivery.pipeline import MINUTE, NOON, OPENING, PAGE, SECOND, Crash, Pipeline, ScriptedChannel, pipeline
+from tests.unit.delivery.pipeline import (
+    MINUTE,
+    NOON,
+    OPENING,
+    PAGE,
+    RESOLVED,
+    SECOND,
+    Crash,
+    Pipeline,
+    ScriptedChannel,
+    pipeline,
+)
 
 ASKED_AFTER = timedelta(minutes=1)
+NEWER = Sent("SM2")
 SILENCE, ABSENT = InDoubt("silence"), Retry("it does not have it")
 DAY = 24 * 60 * MINUTE
 
@@ -151,14 +164,118 @@ async def test_the_provider_is_told_whether_it_may_have_gone_out_with_others(
         made.close()
 
 
-async def test_a_newer_update_goes_instead_of_asking(texts: Pipeline) -> None:
-    texts.channel.script(SILENCE)
+# --- behind a newer update ---
+
+
+async def overtaken_doubt(made: Pipeline, finding: Finding, newer: Outcome = NEWER) -> None:
+    """Be in doubt of an update, and have a newer one end as ``newer``; then let the time come at which it is asked about."""
+    made.channel.script(SILENCE, newer)
+    made.channel.knows = lambda message: finding if message.notice.status == OPENING else Unknown("not this one")
+    made.publish()
+    await made.deliver()
+    made.publish(RESOLVED)
+    await made.deliver()
+    assert (len(made.channel.attempts), made.channel.asked) == (2, []), "the newer one waits for no answer"
+    made.now += 2 * MINUTE
+    await made.deliver()
+
+
+async def test_a_doubt_behind_a_newer_update_is_asked_about_too(texts: Pipeline) -> None:
+    await overtaken_doubt(texts, Sent("SM1"))
+    assert [(entry.state, entry.reason) for entry in texts.entries()] == [("sent", "SM1"), ("sent", "SM2")]
+    [asked] = texts.channel.asked
+    assert (asked.others, asked.in_doubt) == (("SM2",), True)
+    texts.now += DAY
+    await texts.deliver()
+    assert (len(texts.channel.asked), len(texts.channel.attempts)) == (1, 2)
+
+
+async def test_what_certainly_never_left_behind_a_newer_update_is_superseded_and_not_sent(texts: Pipeline) -> None:
+    await overtaken_doubt(texts, ABSENT)
+    assert [state for _, state in texts.states()] == ["superseded", "sent"]
+    assert len(texts.channel.attempts) == 2
+
+
+async def test_what_could_not_be_delivered_behind_a_newer_update_has_failed(texts: Pipeline) -> None:
+    await overtaken_doubt(texts, Rejected(Scope.MESSAGE, "filtered"))
+    assert (texts.entries()[0].state, texts.entries()[0].reason) == ("failed", "filtered")
+
+
+async def test_behind_a_newer_update_it_is_asked_for_a_day_too_and_then_held(texts: Pipeline) -> None:
+    await overtaken_doubt(texts, Unknown("answered 503"))
+    assert [entry.reason for entry in texts.entries()] == ["silence; asked: answered 503", "SM2"]
+    while texts.now < NOON + 2 * DAY:
+        texts.now += 20 * MINUTE
+        await texts.deliver()
+    assert 20 < len(texts.channel.asked) < 40
+    assert [entry.state for entry in texts.entries()] == ["in_doubt", "sent"]
+    assert texts.backend.queue.overtaken("sms", 10) == []
+    assert len(texts.channel.attempts) == 2
+
+
+@pytest.mark.parametrize("newer", [SILENCE, Sent(), Rejected(Scope.MESSAGE, "30003")])
+async def test_while_it_is_not_certain_what_the_provider_has_of_the_newer_one_nothing_is_asked(
+    texts: Pipeline, newer: Outcome
+) -> None:
+    """A provider that is asked by the words would show the newer one, if it says the same."""
+    await overtaken_doubt(texts, Sent("SM2"), newer)
+    assert all(message.notice.status == RESOLVED for message in texts.channel.asked)
+    assert texts.entries()[0].state == "in_doubt"
+    texts.now += DAY
+    await texts.deliver()
+    assert texts.entries()[0].reason == "silence; not asked again, a newer update follows"
+
+
+async def test_behind_a_newer_one_that_turned_out_to_be_sent_the_older_is_asked_about(texts: Pipeline) -> None:
+    await overtaken_doubt(texts, Sent("SM1"), SILENCE)
+    texts.channel.knows = lambda message: Sent("SM1" if message.notice.status == OPENING else "SM2")
+    for _ in range(4):
+        texts.now += 5 * MINUTE
+        await texts.deliver()
+    assert [(entry.state, entry.reason) for entry in texts.entries()] == [("sent", "SM1"), ("sent", "SM2")]
+    assert texts.channel.asked[-1].others == ("SM2",)
+
+
+async def test_an_operators_wish_that_was_overtaken_is_not_asked_about(texts: Pipeline) -> None:
+    await in_doubt(texts, Unknown("not in this plan", final=True))
+    [entry] = texts.entries()
+    texts.append(NotificationsRedriven(entry.shard, [entry.notification], even_in_doubt=True))
+    texts.publish(RESOLVED)
+    asked = len(texts.channel.asked)
+    texts.now += 2 * MINUTE
+    await texts.deliver()
+    assert len(texts.channel.asked) == asked
+    assert texts.entries()[0].reason.endswith("not asked again, a newer update follows")
+
+
+async def test_a_channel_whose_provider_cannot_be_asked_leaves_it_in_doubt_at_once(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path, ScriptedChannel("webhook", idempotent=True))
+    made.subscribe("https://a.example")
+    made.channel.script(SILENCE)
+    made.publish()
+    await made.deliver()
+    made.publish(RESOLVED)
+    await made.deliver()
+    assert [entry.state for entry in made.entries()] == ["in_doubt", "sent"]
+    assert made.entries()[0].reason == "silence; not asked again, a newer update follows"
+    made.close()
+
+
+async def test_nobody_is_asked_while_the_channel_rests(texts: Pipeline) -> None:
+    texts.channel.script(SILENCE, NEWER)
     texts.publish()
     await texts.deliver()
-    texts.publish(OPENING)
-    texts.now += MINUTE
+    texts.publish(RESOLVED)
     await texts.deliver()
-    assert [state for _, state in texts.states()] == ["in_doubt", "sent"]
+    texts.now += 2 * MINUTE
+    overtaken = texts.backend.queue.overtaken("sms", 10)
+    doubts = Doubts(texts.channel.capabilities, texts.backend.queue)
+    assert doubts.sort(overtaken, texts.now, may_ask=False) == ([], [])
+    [[entry]] = doubts.sort(overtaken, texts.now).asked
+    assert entry == overtaken[0].entry
+    assert doubts.sort(overtaken, texts.now) == ([], []), (
+        "it is asked about once until the ledger knows what came of it"
+    )
 
 
 @pytest.mark.parametrize("place", ["claimed", "before_send", "sent", "before_record"])
@@ -228,6 +345,24 @@ async def test_a_fleet_reconciles_what_the_dead_had_in_hand(accepted: bool) -> N
     await fleet.passes(120, second)
     assert fleet.states() == {"sent"}
     assert (len(fleet.channel.asked), len(fleet.channel.attempts)) == (3, 3 if accepted else 6)
+    await fleet.end()
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_a_fleet_asks_about_a_doubt_behind_a_newer_update_too(accepted: bool) -> None:
+    fleet = Fleet(asking(claim=24))
+    fleet.subscribe(3)
+    fleet.channel.knows = lambda _: Sent("SM1") if accepted else ABSENT
+    fleet.channel.script(*[SILENCE] * 3, *[NEWER] * 3)
+    first = await fleet.worker()
+    fleet.tell()
+    await fleet.until(lambda: fleet.states() == {"in_doubt"})
+    fleet.tell()
+    await fleet.until(lambda: fleet.states() == {"in_doubt", "sent"})
+    assert (len(fleet.channel.attempts), fleet.channel.asked) == (6, [])
+    await fleet.passes(120, first)
+    assert fleet.states() == ({"sent"} if accepted else {"superseded", "sent"})
+    assert (len(fleet.channel.asked), len(fleet.channel.attempts)) == (3, 6)
     await fleet.end()
 
 
