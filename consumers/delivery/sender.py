@@ -7,17 +7,18 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from math import inf
 from operator import itemgetter
-from random import Random, SystemRandom
-from typing import Any, NamedTuple, Protocol
+from random import SystemRandom
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
+from consumers.delivery.attempts import Attempts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.doubts import Doubts
@@ -70,23 +71,6 @@ class _Turn(NamedTuple):
     ended: Sequence[Concluded]
     chosen: Sequence[Entry]
     unsendable: Sequence[Concluded]
-
-
-class Attempts(Protocol):
-    """Tries to send entries and concludes (``Dispatch``; ``SwitchedOff`` for a channel that is not sent on)."""
-
-    async def send_all(
-        self,
-        channel: Channel,
-        entries: Sequence[Entry],
-        random: Random,
-        refusals: int,
-        may_send: Callable[[Entry], bool],
-    ) -> list[Conclusion]:
-        """Try each once, all with one request where there are several; never raises for what goes wrong on the way."""
-
-    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
-        """Return what waits for the same endpoints as any of ``chosen`` and may go out with them as one message."""
 
 
 class Sender:
