@@ -12,13 +12,12 @@ from pathlib import Path
 from threading import Timer
 from typing import IO, Any
 
-import httpx
 import pytest
 import yaml
 
 from schemas.topics import TOPICS
 from tests.parts.kafka import new_broker
-from tests.parts.processes import PATIENCE, free_port, running, wait_for
+from tests.parts.processes import PATIENCE, ask, free_port, running, wait_for
 from tests.parts.redis import new_redis
 from tests.parts.tocsin import example, example_with
 
@@ -77,7 +76,7 @@ class Operator:
 
     def subjects(self) -> list[str]:
         """Return what ada was told, in order."""
-        mails: list[dict[str, Any]] = httpx.get(f"{self._mailbox}/mails.json").json()["mails"]
+        mails: list[dict[str, Any]] = ask(f"{self._mailbox}/mails.json").json()["mails"]
         assert {to for mail in mails for to in mail["to"]} <= {"ada@shop.example"}
         return [mail["subject"] for mail in mails]
 

@@ -15,13 +15,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.need import need
-from tests.parts.processes import free_port, running, wait_for
+from tests.parts.processes import ask, free_port, running, wait_for
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
@@ -80,7 +79,7 @@ class World:
         found: list[dict[str, Any]] = []
         cursor: str | None = ""
         while cursor is not None:
-            answer = httpx.get(
+            answer = ask(
                 f"{self.tocsin}/api/v1/pages/acme/events", params={"after": cursor, "limit": 100}, headers=OPERATOR
             )
             assert answer.status_code == 200, answer.text
@@ -110,7 +109,7 @@ class World:
 
 
 def _samples(server: str, name: str) -> list[tuple[dict[str, str], float]]:
-    families = text_string_to_metric_families(httpx.get(f"{server}/metrics").text)
+    families = text_string_to_metric_families(ask(f"{server}/metrics").text)
     return [(sample.labels, sample.value) for family in families for sample in family.samples if sample.name == name]
 
 
@@ -211,7 +210,7 @@ def _wait_for_alerts(world: World, count: int) -> None:
 
 
 def _fingerprints(alertmanager: str) -> set[str]:
-    return {alert["fingerprint"] for alert in httpx.get(f"{alertmanager}/api/v2/alerts").json()}
+    return {alert["fingerprint"] for alert in ask(f"{alertmanager}/api/v2/alerts").json()}
 
 
 @pytest.mark.parametrize("road", ROADS)

@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.parts.processes import free_port, running, wait_for
+from tests.parts.processes import ask, free_port, running, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -63,14 +62,12 @@ class Reader:
         self.output += done.stdout
 
     def mails(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.get(self.moved("http://127.0.0.1:8025/mails.json")).json()["mails"]
+        found: list[dict[str, Any]] = ask(self.moved("http://127.0.0.1:8025/mails.json")).json()["mails"]
         return found
 
     def drafts(self) -> list[Any]:
         headers = {"Authorization": "Bearer your-secret"}
-        found: list[Any] = httpx.get(
-            self.moved("http://127.0.0.1:8080/api/v1/pages/shop/drafts"), headers=headers
-        ).json()
+        found: list[Any] = ask(self.moved("http://127.0.0.1:8080/api/v1/pages/shop/drafts"), headers=headers).json()
         return found
 
     def look(self, block: str) -> None:

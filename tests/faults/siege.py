@@ -15,14 +15,13 @@ from tests.faults.judge import FleetEvidence, Reader, copies_of
 from tests.faults.load import Crowd, Monitor, Operator
 from tests.faults.schedule import Misfortune, Report
 from tests.kill.evidence import Evidence
-from tests.kill.forge import Forge
+from tests.kill.forge import FLEET, Forge
 from tests.kill.load import SERVICES, Sender
 from tests.kill.moods import Outside
 from tests.kill.siege import READERS, wanted_by
 from tests.parts.processes import wait_for
 from tests.parts.tocsin import PAGE, TOKENS
 
-LIBRARIES = ("tocsin.cli.app", "tocsin.cli.with_fleet", "tocsin.fleet.roles", "consumers.audit.fleet_check")
 _QUIET_SECONDS = 300.0
 """A hang ends here; orphans alone take two leases to be found."""
 
@@ -151,7 +150,7 @@ def _data(record: Any) -> Any:
 @contextmanager
 def siege(folder: Path, seed: int, report: Report) -> Iterator[Siege]:
     """Yield a siege that has begun."""
-    with Forge(LIBRARIES) as forge, installation(folder, seed, forge.spawn) as made:
+    with Forge(FLEET) as forge, installation(folder, seed, forge.spawn) as made:
         found = Siege(made, seed, report)
         try:
             found.begin()

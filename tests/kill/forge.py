@@ -18,6 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 
 LIBRARIES = ("tocsin.server", "tocsin.cli.app", "consumers.audit.check", "consumers.audit.verify")
+"""What the commands of the embedded engine load."""
+FLEET = (
+    "tocsin.cli.app", "tocsin.cli.with_fleet", "tocsin.fleet.roles", "tocsin.fleet.streams", "tocsin.fleet.delivery",
+    "tocsin.fleet.faces", "consumers.audit.fleet_check",
+)  # fmt: skip
+"""What the commands of the distributed engine load."""
 _POLL = 0.01
 
 

@@ -27,6 +27,8 @@ from tocsin.fleet.processors import described
 
 PATIENCE = 120.0
 """Seconds until a fleet that does not come to rest is given up: it ends a hang and measures nothing."""
+_PAUSE_SECONDS = 0.02
+"""Between two looks at a fleet: without it whoever waits takes the processor from those that are waited for."""
 DIED = 99
 """The exit code of a worker that died as it was meant to."""
 Pair = tuple[str, int]
@@ -172,6 +174,7 @@ class FleetEngine:
         while not done():
             self.workers.supervise()
             assert time.monotonic() < end, f"{what}: not within {PATIENCE} s\n{self.said()}"
+            time.sleep(_PAUSE_SECONDS)
 
     def _is_settled(self) -> bool:
         # What follows from a commit was acknowledged before it: ends that are read after the positions know of it.

@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from schemas.ids import random_id
-from tests.parts.processes import PATIENCE, answers, free_port, wait_for
+from tests.parts.processes import PATIENCE, answers, ask, free_port, wait_for
 from tests.parts.tocsin import COMMAND, Program, Spawn, Tocsin, spawn
 
 Role: TypeAlias = tuple[str, ...]
@@ -110,7 +110,7 @@ class Fleet(Tocsin):
         for role, worker in self._workers.items():
             assert worker.poll() is None, f"{role} ended with {worker.poll()}:\n{self._tail(role)}"
         ports = (self._ports[STREAMS], self._ports[API])
-        texts = [httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text for port in ports]
+        texts = [ask(f"http://127.0.0.1:{port}/metrics", timeout=30).text for port in ports]
         lags = [[float(lag) for lag in _LAG.findall(text)] for text in texts]
         return all(lags) and not any(map(sum, lags))
 

@@ -8,7 +8,8 @@ from threading import Event
 
 import pytest
 
-from streams.runtime.state_store import Changes, StateStore
+from streams.runtime.state_store import Changes, Held, Row, StateStore
+from tests.parts.processes import wait_for
 
 PLACE = ("tocsin.notifications", 1)
 Heard = tuple[str, int, frozenset[str]]
@@ -61,13 +62,18 @@ def test_a_ranking_is_read_by_score_and_then_by_member(
 def test_a_snapshot_is_of_one_moment(store: StateStore) -> None:
     """While somebody commits as fast as it can, the rows of every snapshot belong to its positions."""
     _fill(store, _numbered(1))
+    snapshots: list[tuple[Held, list[tuple[Row, bytes]]]] = []
+
+    def are_of_several_moments() -> bool:
+        snapshots.extend(pool.map(lambda _: store.snapshot("ledger", 1, ["t"]), range(60)))
+        return len({held.positions[PLACE[0]] for held, _ in snapshots}) > 1
+
     with _committing(store), ThreadPoolExecutor(2) as pool:
-        snapshots = list(pool.map(lambda _: store.snapshot("ledger", 1, ["t"]), range(60)))
+        wait_for("somebody to commit", are_of_several_moments)
     for held, rows in snapshots:
         at = held.positions[PLACE[0]]
         assert dict(rows) == _numbered(at).rows
         assert held.wishes == {("p", "t"): at}
-    assert len({held.positions[PLACE[0]] for held, _ in snapshots}) > 1, "somebody was committing"
 
 
 def _numbered(number: int) -> Changes:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 from streams.runtime.failpoints import NAMES
-from tests.kill.forge import Forge
+from tests.kill.forge import FLEET, Forge
 from tests.kill.matrix import fleet, table
 from tests.kill.matrix.roads import ROAD_OF_NAME, classes
 from tests.kill.matrix.run import run
@@ -57,7 +57,7 @@ def main() -> int:
     progress = Progress(len(roads) * len(failpoints) * len(restarts), quiet=wanted.json)
     with ExitStack() as parts:
         admit = parts.enter_context(fleet.wards()) if distributed else ward
-        forge = parts.enter_context(Forge(fleet.LIBRARIES) if distributed else Forge())
+        forge = parts.enter_context(Forge(FLEET) if distributed else Forge())
         pool = parts.enter_context(ThreadPoolExecutor(wanted.jobs))
         runs = [pool.submit(run, road, failpoints, restarts, forge.spawn, progress.tell, admit) for road in roads]
         found = [one.result() for one in runs]

@@ -17,7 +17,6 @@ from tests.parts.fleet import API, STREAMS, Fleet, Role
 from tests.parts.processes import answers
 from tests.parts.tocsin import Spawn, Tocsin
 
-LIBRARIES = ("tocsin.cli.app", "tocsin.cli.with_fleet", "tocsin.fleet.roles", "consumers.audit.fleet_check")
 FAILPOINTS = ("claimed", "sent")
 ROADS = ("discord", "webhook", "mastodon")
 """What is tried unless more is asked for: a claim of the dead is known by its lease, so that each death takes a minute."""

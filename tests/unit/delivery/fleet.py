@@ -74,6 +74,17 @@ class Gated:
         return self._dispatch.companions(channel, chosen)
 
 
+class Knowing:
+    """What a sender hears of the ledger: nothing while ``hears`` is unset, though the ledger folds."""
+
+    def __init__(self, store: MemoryStateStore) -> None:
+        self.hears = True
+        self._folded = StoreFolded(store)
+
+    def passed(self, topic: str, partition: int, offset: int) -> bool:
+        return self.hears and self._folded.passed(topic, partition, offset)
+
+
 class Worker:
     """A process with one sender."""
 
@@ -100,7 +111,8 @@ class Worker:
     async def die(self) -> None:
         """End at once."""
         self.crashed = True
-        running = [task for task in (self._task, *self.sender._tasks) if task is not None]
+        tasks = (self._task, *self.sender._tasks, *self.sender._turns)
+        running = [task for task in tasks if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -126,6 +138,7 @@ class Fleet:
         self.unanswered = 0
         """How many of the next claims the log takes without saying so."""
         self.people: list[str] = []
+        self.knowing = Knowing(self.store)
         self._vault = Vault(SqliteKeyStore(":memory:"), bytes(32))
         self._fold = PartitionFold(LEDGER, self.log, self.store)
         self._fold.assigned(range(NOTIFICATIONS.partitions))
@@ -198,7 +211,7 @@ class Fleet:
         membership = Membership(self.leases, self.channel.capabilities.name, monotonic=lambda: self.now / SECOND)
         links = Links("http://status.example", self._vault.signing_key, lambda: self.now)
         attempts = Gated(Dispatch(self._queue, self, self._vault, links, lambda: self.now, Policy()))
-        ledger = Ledger(self._queue, self, StoreFolded(self.store), turns=2)
+        ledger = Ledger(self._queue, self, self.knowing, turns=2)
         sender = Sender(self.channel, ledger, attempts, lambda: self.now, failpoint, Metrics(), membership)
         made = Worker(sender, membership, attempts)
         if paused:
@@ -243,6 +256,11 @@ class Fleet:
     def ended(self) -> bool:
         """Whether nothing waits and nobody has anything in hand."""
         return not any(item.due is not None or item.state is NotificationState.CLAIMED for item in self.items())
+
+    def claims(self) -> list[NotificationsClaimed]:
+        """Return all claims, in the order of the log."""
+        events = [event_of(stored.record) for stored in self.log.scan(None, 100_000)[0]]
+        return [event.data for event in events if isinstance(event.data, NotificationsClaimed)]
 
     def results(self) -> list[DeliveryResult]:
         """Return all results, in the order of the log."""

@@ -59,6 +59,41 @@ async def test_senders_that_know_nothing_of_each_other_race_and_the_ledger_decid
     assert mail.states() == {"sent", "superseded"}
 
 
+async def test_what_comes_while_a_claim_is_on_its_way_is_claimed_meanwhile(mail: Fleet) -> None:
+    await mail.worker()
+    mail.knowing.hears = False
+    mail.subscribe(1)
+    mail.tell(subject="outage")
+    await mail.until(lambda: len(mail.claims()) == 1)
+    mail.subscribe(1)
+    mail.tell(subject="another")
+    await mail.until(lambda: len(mail.claims()) >= 2)
+    await quiet()
+    assert mail.attempts() == [], "nothing leaves before the ledger is known to know"
+    mail.knowing.hears = True
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    assert set(Counter(mail.attempts()).values()) == {1}
+
+
+async def test_no_more_claims_are_on_their_way_than_allowed(mail: Fleet) -> None:
+    await mail.worker()
+    mail.knowing.hears = False
+    mail.subscribe(1)
+    for subject in ("first", "second"):
+        before = len(mail.claims())
+        mail.tell(subject=subject)
+        await mail.until(lambda before=before: len(mail.claims()) > before)  # type: ignore[misc]
+    claims = mail.claims()
+    mail.tell(subject="third")
+    mail.wake()
+    await quiet()
+    assert mail.claims() == claims
+    mail.knowing.hears = True
+    await mail.until(mail.ended)
+    assert set(Counter(mail.attempts()).values()) == {1}
+
+
 async def test_what_a_dead_sender_held_is_listed_and_all_else_is_sent_by_the_others(mail: Fleet) -> None:
     mail.subscribe(20)
     dying = await mail.worker(paused=True)

@@ -7,8 +7,9 @@ from threading import Event
 
 import pytest
 
-from streams.domain.processor import Processor
-from streams.domain.state import TableSpec
+from schemas.events import AnyEvent
+from streams.domain.processor import Output, Processor
+from streams.domain.state import State, TableSpec
 from streams.log.memory import MemoryEventLog
 from streams.log.port import TopicPartition
 from streams.runtime import lanes as module
@@ -16,9 +17,16 @@ from streams.runtime.lanes import Lanes
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.state_store import Changes, Commit, HalfLostError, StoreUnavailableError
-from tests.builders.counting import ALERTS, COUNTING, COUNTS, PARTITIONS, alert, append, messages
+from tests.builders.counting import ALERTS, COUNTING, COUNTS, PAGES, PARTITIONS, alert, append, messages
+
+
+def _hear(state: State, event: AnyEvent, out: Output) -> None:
+    state[COUNTS].put(event.page, "heard", (state[COUNTS].get(event.page, "heard") or 0) + 1)
+
 
 INDIFFERENT = Processor("indifferent", (ALERTS,), frozenset({"Nothing"}), (TableSpec(COUNTS, int),), COUNTING.step)
+HEARING = Processor("hearing", (PAGES,), frozenset({"PromiseReminded"}), (TableSpec(COUNTS, int),), _hear)
+"""Counts what COUNTING says."""
 NAMES = [f"instance-{number}" for number in range(40)]
 
 
@@ -49,7 +57,8 @@ class Store(MemoryStateStore):
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, *processors: Processor) -> None:
+        self.processors = processors or (INDIFFERENT, COUNTING)
         self.log = MemoryEventLog(PARTITIONS)
         self.store = Store()
         self.faults: list[BaseException] = []
@@ -57,7 +66,7 @@ class World:
         self.appended = 0
 
     def _folds(self) -> list[PartitionFold]:
-        return [PartitionFold(processor, self.log, self.store) for processor in (INDIFFERENT, COUNTING)]
+        return [PartitionFold(processor, self.log, self.store) for processor in self.processors]
 
     async def feed(self, count: int) -> None:
         """Append alerts and bring them, one by one, as a consumer would."""
@@ -73,13 +82,24 @@ class World:
         rows = [row for number in range(PARTITIONS[ALERTS]) for row in self.store.rows(COUNTING.name, number, [COUNTS])]
         return sum(int(value) for _, value in rows)
 
+    @property
+    def heard(self) -> int:
+        rows = [row for number in range(PARTITIONS[PAGES]) for row in self.store.rows(HEARING.name, number, [COUNTS])]
+        return sum(int(value) for _, value in rows)
+
+    async def fetch(self, topic: str) -> None:
+        """Bring all that lies in a topic, as a consumer does that was set to its beginning."""
+        for partition in range(PARTITIONS[topic]):
+            for message in messages(self.log, topic, partition):
+                await self.lanes.put((topic, partition), message)
+
     def at(self, processor: str) -> int:
         return sum(self.store.positions(processor, number).get(ALERTS, 0) for number in range(PARTITIONS[ALERTS]))
 
 
 @asynccontextmanager
-async def working(*partitions: int) -> AsyncIterator[World]:
-    world = World()
+async def working(*partitions: int, processors: Sequence[Processor] = ()) -> AsyncIterator[World]:
+    world = World(*processors)
     await world.lanes.assign(partitions or range(PARTITIONS[ALERTS]))
     try:
         yield world
@@ -227,3 +247,41 @@ async def test_whoever_brings_more_than_there_is_room_for_waits(monkeypatch: pyt
         world.store.gate.set()
         await feeding
         await until(lambda: world.counted == 2_000)
+
+
+async def test_what_one_processor_says_another_folds_without_its_being_fetched() -> None:
+    async with working(processors=(COUNTING, HEARING)) as world:
+        await world.feed(300)
+        await until(lambda: world.heard == 300)
+        await world.fetch(PAGES)
+        await world.feed(10)
+        await until(lambda: world.heard == 310)
+    assert world.heard == 310
+    assert world.faults == []
+
+
+async def test_what_was_said_where_there_is_no_room_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 3)
+    monkeypatch.setattr(module, "_PACE_SECONDS", 0.001)
+    async with working(processors=(COUNTING, HEARING)) as world:
+        await world.feed(200)
+        await until(lambda: world.counted == 200)
+        await world.fetch(PAGES)
+        await until(lambda: world.heard == 200)
+
+
+async def test_what_was_said_to_somebody_elses_partition_is_left_to_them() -> None:
+    async with working(*range(PARTITIONS[ALERTS]), processors=(COUNTING, HEARING)) as world:
+        await world.feed(1)
+        await until(lambda: world.heard == 1)
+        [theirs] = [at for at in range(PARTITIONS[PAGES]) if world.log.end(PAGES)[at]]
+        await world.lanes.assign(set(range(PARTITIONS[ALERTS])) - {theirs})
+        before = world.log.end(PAGES)[theirs]
+        await world.feed(100)
+        await until(lambda: world.log.end(PAGES)[theirs] > before)
+        await asyncio.sleep(0.01)
+        assert world.heard == 1
+        await world.lanes.assign(range(PARTITIONS[ALERTS]))
+        await world.fetch(ALERTS)
+        await world.fetch(PAGES)
+        await until(lambda: world.heard == 101)
