@@ -15,6 +15,7 @@ from streams.runtime import failpoints
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
 from tocsin.backend import Backend
+from tocsin.interpreter import tune_interpreter
 
 
 @asynccontextmanager
@@ -31,6 +32,7 @@ async def sending(backend: Backend, channel: Channel, metrics: Metrics) -> Async
         if not loop.is_closed():
             loop.call_soon_threadsafe(sender.wake)
 
+    tune_interpreter()
     backend.driver.listen(wake)
     await sender.recover()
     running = asyncio.create_task(sender.run())

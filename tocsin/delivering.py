@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from limits.storage import MemoryStorage, Storage
 
+from consumers.delivery.attempts import Attempts
 from consumers.delivery.channel import Channel
 from consumers.delivery.channels.registry import CHANNEL_OF_NAME
 from consumers.delivery.conditions import Rest
@@ -17,7 +18,7 @@ from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.limited import limited
 from consumers.delivery.limiter import Limiter
 from consumers.delivery.rates import NONE, Limits
-from consumers.delivery.sender import Attempts, Ledger, Sender
+from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.storm import Storm
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from consumers.delivery.verdicts import micros

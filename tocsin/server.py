@@ -1,10 +1,8 @@
 """``tocsin up``: everything in one process over one folder, from the bound socket to the drained senders."""
 
 import asyncio
-import gc
 import socket
 import sqlite3
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -53,13 +51,9 @@ from tocsin.delivering import Delivering, make_channels, policy_of
 from tocsin.faces import Reading, access_of, doors_of, known_by, listening_of, sources_of, web_of
 from tocsin.folder import FolderInUseError
 from tocsin.http import application, problem_of
+from tocsin.interpreter import settle_collector, share_interpreter
 from tocsin.listening import StartError, bind, web_server
 from tocsin.pages_api import pages_router
-
-_SWITCH_SECONDS = 0.0002
-"""The log's writer gives up the interpreter at each statement, and has it back so soon where the event loop is busy."""
-_COLLECTOR = (10_000, 20, 20)
-"""Thresholds of the garbage collector: events and incidents hold no cycles, and looking at all of them takes long."""
 
 
 def run(
@@ -136,7 +130,7 @@ class Server:
 
     def serve(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
         """Answer requests until told to stop."""
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        share_interpreter()
         web_server(self.application(), on_ready, self._web.stream.close).run([listening])
 
     def application(self) -> ASGIApp:
@@ -158,9 +152,7 @@ class Server:
         """Begin to send."""
         await self._delivering.start()
         self._purging = asyncio.create_task(purge_for_ever(self._backend.vault, self._backend.clock))
-        gc.collect()
-        gc.set_threshold(*_COLLECTOR)
-        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
+        settle_collector()
 
     async def stop(self) -> None:
         """Drain the senders and the rendering."""

@@ -16,14 +16,14 @@ class AddressError(ValueError):
     """An address that this channel cannot take; the message says why, without the address."""
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """A decrypted address. ``address`` is what a person typed; ``secret`` signs webhooks (empty elsewhere)."""
 
     address: str
     secret: str = ""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One notice for one endpoint, with the links that are made for this subscriber alone.
 
     ``notification`` is its id and stays the same over all attempts. ``token`` is the challenge that a webhook echoes,

@@ -9,10 +9,11 @@ from typing import TypeAlias, cast
 import msgspec
 
 from consumers.delivery.ahead import NOTHING, Found, Lookups, Subscribers, is_over
+from consumers.delivery.alike import Alike
 from consumers.delivery.audience import NOT_FOR_THE_PUBLIC, is_for
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.ledger_rules import TAKEN
-from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Unknown
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Sent, Unknown
 from consumers.delivery.pacing import Pacing
 from consumers.delivery.plans import ASKED
 from consumers.delivery.queue import DeliveryQueue, Entry
@@ -84,6 +85,7 @@ class Dispatch:
         self._clock = clock
         self._policy = policy
         self._pacing = Pacing(queue, policy.storm)
+        self._alike = Alike(queue, self._pacing, links, clock)
 
     async def send_all(
         self,
@@ -102,21 +104,19 @@ class Dispatch:
         if len({entry.update for entry in entries}) > 1:
             return await self._send_several(channel, entries, random, refusals, may_send)
         ahead = self._lookups.ahead(entries)
-        prepared = [self._prepared(channel, entry, ahead, random) for entry in entries]
+        alike = self._alike.messages(channel, entries, ahead, combined_note=self._policy.combined_note)
+        prepared = [alike.get(entry.notification) or self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = _ready(entries, prepared, may_send)
         asks = channel.capabilities.asks
-        doubted = [(entry, message) for entry, message in ready if asks and message.in_doubt]
-        ready = [(entry, message) for entry, message in ready if not (asks and message.in_doubt)]
+        doubted = [(entry, message) for entry, message in ready if message.in_doubt] if asks else []
+        ready = [(entry, message) for entry, message in ready if not message.in_doubt] if doubted else ready
         outcomes = await self._attempt(channel, [message for _, message in ready]) if ready else []
         findings = await found(channel, [message for _, message in doubted])
         asked = {
             entry.notification: self._asked(channel, entry, message, finding, random, refusals)
             for (entry, message), finding in zip(doubted, findings, strict=True)
         }
-        ended = {
-            entry.notification: self._ended(channel, entry, message, outcome, random, refusals)
-            for (entry, message), outcome in zip(ready, outcomes, strict=True)
-        }
+        ended = self._all_ended(channel, ready, outcomes, random, refusals)
         return [
             asked.get(entry.notification) or self._concluded(entry, one, ended.get(entry.notification))
             for entry, one in zip(entries, prepared, strict=True)
@@ -204,6 +204,26 @@ class Dispatch:
             _log.exception("notification %s could not be prepared", entry.notification)
             unprepared = Retry(f"it could not be prepared: {type(error).__name__}")
             return self._conclude(channel, entry, unprepared, planned_at, random)
+
+    def _all_ended(
+        self,
+        channel: Channel,
+        ready: Sequence[tuple[Entry, Message]],
+        outcomes: Sequence[Outcome],
+        random: Random,
+        refusals: int,
+    ) -> dict[str, Conclusion]:
+        """Conclude, by notification; what was sent with one request ended in one way, which is concluded from once."""
+        found: dict[str, Conclusion] = {}
+        shared: tuple[Outcome, Conclusion] | None = None
+        for (entry, message), outcome in zip(ready, outcomes, strict=True):
+            if shared is not None and outcome is shared[0]:
+                found[entry.notification] = shared[1]
+                continue
+            one = self._ended(channel, entry, message, outcome, random, refusals)
+            shared = (outcome, one) if isinstance(outcome, Sent) and not _asks(message.notice) else None
+            found[entry.notification] = one
+        return found
 
     def _ended(
         self, channel: Channel, entry: Entry, message: Message, outcome: Outcome, random: Random, refusals: int

@@ -35,6 +35,8 @@ class LimitedChannel:
 
     async def send_all(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Send those together whose destinations have room; the others wait, each for its own."""
+        if not self._limiter.limits_destinations:
+            return self._all_heard(await cast(BatchChannel, self._channel).send_all(messages))
         waiting = {message.notification: found for message in messages if (found := self._put_off(message)) is not None}
         ready = [message for message in messages if message.notification not in waiting]
         outcomes = iter(await cast(BatchChannel, self._channel).send_all(ready) if ready else ())
@@ -46,6 +48,11 @@ class LimitedChannel:
 
     async def close(self) -> None:
         await self._channel.close()
+
+    def _all_heard(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        for outcome in {id(one): one for one in outcomes}.values():  # those of one request are one
+            self._heard(outcome)
+        return outcomes
 
     def _heard(self, outcome: Outcome) -> Outcome:
         if self.capabilities.waits_together and isinstance(outcome, Retry) and outcome.attempted and outcome.after:

@@ -48,6 +48,11 @@ class Pacing:
             return self._company(entry, notice, pace, now)
         return held
 
+    def is_calm(self, page: str, now: Micros) -> bool:
+        """Return whether there is no storm on a page: whoever wants to be told at once is held by nothing else."""
+        storm = self._storm
+        return storm is None or len(self._queue.lately(page, now - storm.within, storm.incidents)) < storm.incidents
+
     def may_combine(self, pace: Pace | None) -> bool:
         """Return whether what was put off for a subscriber goes out together."""
         return pace is not None or self._storm is not None
@@ -80,7 +85,7 @@ class Pacing:
         return since
 
     def _stormy(self, storm: Storm, entry: Entry, now: Micros, together: Sequence[Entry]) -> Hold | None:
-        if len(self._queue.lately(entry.page, now - storm.within, storm.incidents)) < storm.incidents:
+        if self.is_calm(entry.page, now):
             return None
         mine, others = self._neighbours(entry, now - storm.within, now, together)
         return storms.hold(storm, mine, others, now, together)

@@ -13,7 +13,7 @@ from schemas.vocabulary import NotificationState
 from streams.runtime.notified import Notified
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One notification of the ledger. ``seq`` grows with the plans for one endpoint and subject; ``worker`` claimed it last.
 
     ``held_until`` is up to when it was put off before anything was tried, 0: never.

@@ -7,16 +7,18 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
+from itertools import groupby
 from math import inf
-from random import Random, SystemRandom
-from typing import Any, NamedTuple, Protocol
+from operator import itemgetter
+from random import SystemRandom
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
+from consumers.delivery.attempts import Attempts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
 from consumers.delivery.doubts import Doubts
@@ -46,6 +48,7 @@ _HELP_AFTER = 5_000_000
 """Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
 _SENT = NotificationState.SENT
 _TAKEN = (_SENT, NotificationState.IN_DOUBT)
+_conclusion = itemgetter(1)
 
 
 class Ledger(NamedTuple):
@@ -68,23 +71,6 @@ class _Turn(NamedTuple):
     ended: Sequence[Concluded]
     chosen: Sequence[Entry]
     unsendable: Sequence[Concluded]
-
-
-class Attempts(Protocol):
-    """Tries to send entries and concludes (``Dispatch``; ``SwitchedOff`` for a channel that is not sent on)."""
-
-    async def send_all(
-        self,
-        channel: Channel,
-        entries: Sequence[Entry],
-        random: Random,
-        refusals: int,
-        may_send: Callable[[Entry], bool],
-    ) -> list[Conclusion]:
-        """Try each once, all with one request where there are several; never raises for what goes wrong on the way."""
-
-    def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
-        """Return what waits for the same endpoints as any of ``chosen`` and may go out with them as one message."""
 
 
 class Sender:
@@ -332,7 +318,9 @@ class Sender:
         holding = await self._held(worker, claimed)
         mine = [entry for entry in claimed if entry.notification in holding.mine]
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
-        self._forget(entry for entry in claimed if entry.notification not in {*holding.mine, *holding.blocked})
+        if len(mine) + len(blocked) < len(claimed):
+            ours = holding.mine | holding.blocked
+            self._forget(entry for entry in claimed if entry.notification not in ours)
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
         for together in batches(mine, self._channel.capabilities):
@@ -378,16 +366,18 @@ class Sender:
 
     def _conclude(self, ended: Sequence[Concluded]) -> None:
         now = self._clock()
-        for entry, conclusion in ended:
+        for conclusion, alike in groupby(ended, _conclusion):
             taken = conclusion.attempted and conclusion.state in _TAKEN
-            self._slots.ended(entry.notification, now, taken=taken, together=len(ended))
+            notifications = [entry.notification for entry, _ in alike]
+            for notification in notifications:
+                self._slots.ended(notification, now, taken=taken, together=len(ended))
+            if conclusion.attempted:
+                self._metrics.deliveries.labels(self._name, conclusion.state.value).inc(len(notifications))
             if conclusion.state is _SENT:
                 self._breaker.accepted()
             if conclusion.pause_until is not None:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
         self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
-        for state, count in Counter(each.state for _, each in ended if each.attempted).items():
-            self._metrics.deliveries.labels(self._name, state.value).inc(count)
         self._concluded += ended
 
     async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:

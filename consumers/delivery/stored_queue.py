@@ -19,15 +19,19 @@ _COLUMNS = (
 )
 _SIBLING = "select 1 from ledger o where o.subject = l.subject and o.subscriber = l.subscriber and o.seq <> l.seq"
 # What is overtaken is due at the end of time: what is passed over here waits for a claim, of which there are few.
-_AGAIN = f"""select l.due, {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ?
+# What is asked for with each request comes as one row of JSON: for each row that it reads sqlite3 gives up the interpreter,
+# which another thread takes meanwhile.
+_AS_JSON = f"""select json_group_array(json_array(first, json_array({_COLUMNS.replace("l.", "")}))) from ({{}})"""
+_AGAIN = f"""select l.due first, {_COLUMNS} from ledger l indexed by ledger_queue where l.channel = ? and l.due <= ?
 and l.turn is null and not exists ({_SIBLING} and o.state = 'claimed') order by l.due, l.seq limit ?"""
-_FRESH = f"""select l.turn, {_COLUMNS} from ledger l indexed by ledger_fresh where l.channel = ? and l.due <= ?
+_FRESH = f"""select l.turn first, {_COLUMNS} from ledger l indexed by ledger_fresh where l.channel = ? and l.due <= ?
 and l.turn is not null and not exists ({_SIBLING} and o.state = 'claimed') order by l.turn, l.seq limit ?"""
 _OVERTAKEN = f"""select {_COLUMNS}, (select o.update_id from ledger o where o.subject = l.subject
   and o.subscriber = l.subscriber order by o.seq desc limit 1)
 from ledger l indexed by ledger_queue where l.channel = ? and l.due = {OVERTAKEN} and l.turn is null order by l.seq limit ?"""
-_HELD = f"""select l.notification, exists ({_SIBLING} and (o.state = 'claimed' or o.seq > l.seq))
-from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?))"""
+_HELD = f"""select json_group_array(one) filter (where not is_blocked), json_group_array(one) filter (where is_blocked)
+from (select l.notification one, exists ({_SIBLING} and (o.state = 'claimed' or o.seq > l.seq)) is_blocked
+from ledger l where l.state = 'claimed' and l.worker = ? and l.notification in (select value from json_each(?)))"""
 _CLAIMED = f"""select {_COLUMNS} from ledger l indexed by ledger_claimed
 where l.state = 'claimed' and l.channel = ? order by l.seq limit ?"""
 _NEVER_LEFT = """select l.notification from ledger l join ledger o
@@ -79,17 +83,17 @@ class StoredQueue:
 
     def next(self, channel: str, now: Micros, limit: int, share: Share = WHOLE) -> list[Entry]:
         asked = (channel, min(now, OVERTAKEN - 1), limit)
-        found = [*self._rows.query(_FRESH, asked), *self._rows.query(_AGAIN, asked)]
-        found.sort(key=lambda row: (row[0], row[-2]))
-        return [Entry(*row[1:]) for row in found[:limit]]
+        found = [*self._first_of(_FRESH, asked), *self._first_of(_AGAIN, asked)]
+        found.sort(key=_turn)
+        return [entry for _, entry in found[:limit]]
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
         return [Overtaken(Entry(*row[:-1]), row[-1]) for row in self._rows.query(_OVERTAKEN, (channel, limit))]
 
     def held_by(self, worker: str, entries: Sequence[Entry]) -> Holding:
-        held = {row[0]: bool(row[1]) for row in self._rows.query(_HELD, (worker, _ids(entries)))}
-        blocked = frozenset(notification for notification, is_blocked in held.items() if is_blocked)
-        return Holding(frozenset(held) - blocked, blocked)
+        [(free, blocked)] = self._rows.query(_HELD, (worker, _ids(entries)))
+        names = decoder(frozenset[str]).decode
+        return Holding(names(free), names(blocked))
 
     def claimed(self, channel: str, limit: int) -> list[Entry]:
         return self._entries(_CLAIMED, (channel, limit))
@@ -150,9 +154,17 @@ class StoredQueue:
     def _entries(self, statement: str, values: Sequence[Any]) -> list[Entry]:
         return [Entry(*row) for row in self._rows.query(statement, values)]
 
+    def _first_of(self, statement: str, asked: Sequence[Any]) -> list[tuple[int, Entry]]:
+        [[rows]] = self._rows.query(_AS_JSON.format(statement), asked)
+        return decoder(list[tuple[int, Entry]]).decode(rows)
+
     def _first(self, column: str, channel: str) -> Micros | None:
         found = [self._rows.query(each.format(column), (channel,)) for each in (_FIRST_FRESH, _FIRST_AGAIN)]
         return min((rows[0][0] for rows in found if rows), default=None)
+
+
+def _turn(found: tuple[int, Entry]) -> tuple[int, int]:
+    return found[0], found[1].seq
 
 
 def _ids(entries: Sequence[Entry]) -> str:

@@ -177,10 +177,10 @@ class StoredBook(SubscriberBook):
         table: MemoryTable[Subscriber] = self._tables[SUBSCRIBERS]
         found = {key: known for key in keys if (known := table.peek(page, key)) is not None}
         if len(found) < len(keys) and not table.whole:
-            wanted = msgspec.json.encode([key for key in keys if key not in found]).decode()
-            decode = decoder(Subscriber).decode
-            for key, value in self.query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted)):
-                found[key] = decode(value)
+            wanted = msgspec.json.encode([key for key in keys if key not in found] if found else keys).decode()
+            [[rows]] = self.query(_SELECT_SOME, (PROCESSOR.name, SUBSCRIBERS, page, wanted))
+            for known in decoder(list[Subscriber]).decode(rows):
+                found[known.id] = known
         return found
 
     def listed(self, page: str, after: str | None, limit: int) -> list[Subscriber]:
@@ -191,4 +191,6 @@ class StoredBook(SubscriberBook):
 
 _REMINDER = Question(Kind.REMINDER, [], Impact.NONE)
 _SELECT = "select key, value from state where stage = ? and tbl = ? and page = ?"
-_SELECT_SOME = f"{_SELECT} and key in (select value from json_each(?))"
+# One row of all: for each row the database gives up the interpreter, and waits to have it back.
+_SELECT_SOME = """select '[' || coalesce(group_concat(cast(value as text)), '') || ']' from state
+where stage = ? and tbl = ? and page = ? and key in (select value from json_each(?))"""

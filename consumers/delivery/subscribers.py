@@ -25,7 +25,7 @@ OF_SUBSCRIBERS = (
 """The events that change one subscriber, whom they name."""
 
 
-class Subscriber(msgspec.Struct, frozen=True):
+class Subscriber(msgspec.Struct, frozen=True, gc=False):
     """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
 
     ``pace`` is None for who wants to be told at once. ``suppression`` says why who is suppressed is so, and ``before`` in which

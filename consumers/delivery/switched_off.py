@@ -34,7 +34,7 @@ class SwitchedOffChannel:
 
 
 class SwitchedOff:
-    """Implements ``sender.Attempts``: every attempt is suppressed; what is in doubt stays so and is not asked again."""
+    """Implements ``Attempts``: every attempt is suppressed; what is in doubt stays so and is not asked again."""
 
     async def send_all(
         self,

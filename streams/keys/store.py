@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """What is kept of an owner: its key, wrapped by the master key, and the hash of the address it is found by."""
 
     wrapped: bytes

@@ -7,7 +7,6 @@ owner's id as associated data; addresses are found by an HMAC-SHA-256 that is st
 import hmac
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from hashlib import sha256
 from threading import Lock
 from time import monotonic
@@ -81,9 +80,11 @@ class Vault:
         found: dict[str, bytes] = {}
         for owner, each in kept.items():
             one = sealed[owner]
-            with suppress(InvalidTag):
-                key = AESGCM(self._unwrap(owner, each.wrapped))
+            key = AESGCM(self._unwrap(owner, each.wrapped))
+            try:
                 found[owner] = key.decrypt(one[:_NONCE_BYTES], one[_NONCE_BYTES:], owner.encode())
+            except InvalidTag:  # no ``suppress``: of a million even that takes half a second
+                continue
         return found
 
     def find(self, lookup: str) -> list[str]:

@@ -6,6 +6,8 @@ for another; they depend on the master key alone and so outlive restarts.
 
 import hmac
 from base64 import urlsafe_b64encode
+from binascii import b2a_base64
+from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -22,6 +24,7 @@ CONFIRM_SECONDS = 7 * 24 * 3600
 CODE_SECONDS = 600
 """How long a code that was sent to a phone can be typed."""
 _CODE_DIGITS = 6
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _PAYLOAD = decoder(tuple[str, str])
 
 
@@ -82,9 +85,9 @@ class Links:
             signer_kwargs={"digest_method": sha256, "clock": clock},
         )
         # Each mail of a million has both: with its key at hand a signature takes a fifth of itsdangerous's time.
-        self._unsubscribing = hmac.new(self._unsubscribe.make_signer().derive_key(), digestmod=sha256)
+        self._unsubscribing = _Keyed(self._unsubscribe.make_signer().derive_key())
         managing = hmac.new(signing_key, b"tocsin.manage", sha256).digest()
-        self._managing = hmac.new(managing, digestmod=sha256)
+        self._managing = _Keyed(managing)
         self._manage = Signer(managing, key_derivation="none", digest_method=sha256)
         self._codes = URLSafeTimedSerializer(
             signing_key,
@@ -111,6 +114,21 @@ class Links:
     def manage_url(self, page: str, subscriber: str) -> str:
         """Return where a subscriber sees and changes what they hear of: GET shows a form, POST changes it."""
         return self._url(Purpose.MANAGE, self.token(Purpose.MANAGE, page, subscriber))
+
+    def own_urls(self, page: str, subscribers: Sequence[str]) -> list[tuple[str, str]]:
+        """Return for each what ``unsubscribe_url`` and ``manage_url`` do: the links of a notice's mails, for many at once."""
+        leaving, managing = self._url(Purpose.UNSUBSCRIBE, ""), self._url(Purpose.MANAGE, "")
+        found: list[tuple[str, str]] = []
+        leave, manage = self._unsubscribing.digest, self._managing.digest
+        for subscriber in subscribers:
+            value = (
+                b2a_base64(msgspec.json.encode((page, subscriber)), newline=False).rstrip(b"=\n").translate(_URL_SAFE)
+            )
+            # Three bytes are four characters: with a byte more than a signature has, both can be encoded at once.
+            both = b2a_base64(leave(value) + b"\0" + manage(value), newline=False).translate(_URL_SAFE)
+            payload, signed = value.decode("ascii"), both.decode("ascii")
+            found.append((f"{leaving}{payload}.{signed[:43]}", f"{managing}{payload}.{signed[44:-1]}"))
+        return found
 
     def token(self, purpose: Purpose, page: str, subscriber: str) -> str:
         """Return the signed part of a link; URL-safe."""
@@ -165,8 +183,22 @@ class Links:
         return f"{self._base}/{purpose}/{token}"
 
 
-def _signed(keyed: hmac.HMAC, payload: list[str]) -> str:
+class _Keyed:
+    """HMAC-SHA-256 (RFC 2104) under one key of at most 64 bytes, both halves of which are begun once: twice as fast as ``hmac``."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner, self._outer = (sha256(bytes(one ^ pad for one in block)) for pad in (0x36, 0x5C))
+
+    def digest(self, value: bytes) -> bytes:
+        """Return ``hmac.digest(key, value, "sha256")``."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+def _signed(keyed: _Keyed, payload: list[str]) -> str:
     """Return what itsdangerous's signer makes of a payload in base64 with a derived key, and its serializer reads."""
-    value, signature = urlsafe_b64encode(msgspec.json.encode(payload)).rstrip(b"="), keyed.copy()
-    signature.update(value)
-    return (value + b"." + urlsafe_b64encode(signature.digest()).rstrip(b"=")).decode("ascii")
+    value = urlsafe_b64encode(msgspec.json.encode(payload)).rstrip(b"=")
+    return (value + b"." + urlsafe_b64encode(keyed.digest(value)).rstrip(b"=")).decode("ascii")

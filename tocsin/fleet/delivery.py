@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from consumers.delivery.attempts import Attempts
 from consumers.delivery.channel import Channel
 from consumers.delivery.channel_report import notes_of
 from consumers.delivery.dispatch import Dispatch
@@ -17,7 +18,7 @@ from consumers.delivery.leases import Membership
 from consumers.delivery.ledger_processor import LEDGER, fresh, queue
 from consumers.delivery.limited import limited
 from consumers.delivery.rates import Limits
-from consumers.delivery.sender import Attempts, Ledger, Sender
+from consumers.delivery.sender import Ledger, Sender
 from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from consumers.delivery.watch import Watch
 from schemas.topics import NOTIFICATIONS

@@ -1,7 +1,6 @@
 """The roles that answer requests: intake (alerts and commands), web (page and read API), and api, which is both."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -51,12 +50,11 @@ from tocsin.fleet.ground import Ground
 from tocsin.fleet.pulse import Pulse, sample_backlog
 from tocsin.fleet.way_in import WayIn
 from tocsin.http import application, problem_of
+from tocsin.interpreter import settle_collector
 from tocsin.listening import nothing, web_server
 from tocsin.pages_api import pages_router
 
 _WATCH_SECONDS = 1.0
-_COLLECTOR = (10_000, 20, 20)
-"""Thresholds of the garbage collector: what is folded holds no cycles, and looking at all of it takes long."""
 
 
 class Face(StrEnum):
@@ -133,9 +131,7 @@ class FaceWorker:
         self._watch = asyncio.create_task(self._watched())
         if self._way_in is not None:
             self._purging = asyncio.create_task(purge_for_ever(self._ground.vault, self._ground.clock))
-        gc.collect()
-        gc.set_threshold(*_COLLECTOR)
-        gc.freeze()  # what is loaded stays: the collector need not look at it again and again
+        settle_collector()
 
     async def stop(self) -> None:
         """Finish what was taken."""

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from math import inf
-from typing import Any
+
+import orjson
 
 from consumers.delivery.channel import Message
+from consumers.delivery.channels.email_personal import PersonalParts
 from consumers.delivery.net.sendgrid import Answer, SendGridApi
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.outcome import Outcome, Rejected, Retry, Scope
-from consumers.delivery.render.mail_texts import MailTexts, Prepared, own_headers, renders_alike, shared_headers
+from consumers.delivery.render.mail_texts import MailTexts, Prepared, renders_alike, require_own_fitting, shared_headers
 from consumers.delivery.render.words import words_of
 from schemas.ids import random_id
 
@@ -36,20 +38,19 @@ _TRACKING = {
 
 @dataclass(slots=True)
 class _Letter:
-    """One message on its way: the address as it is written, its own headers, and how it ended."""
+    """One message on its way: the address as it is written, and how it ended."""
 
     message: Message
     to: str
-    headers: dict[str, str]
     outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """What all letters of a notice share: headers, which stand with each recipient nevertheless, and the request's body."""
+    """What all letters of a notice share: the request's body as JSON up to its personalizations, and how those are made."""
 
-    headers: dict[str, str]
-    body: dict[str, Any]
+    body: bytes
+    personal: PersonalParts
 
 
 @dataclass
@@ -88,10 +89,10 @@ class SendGridMails:
 
     def _letter(self, message: Message, to: str) -> _Letter | Outcome:
         try:
-            own = own_headers(message, self._domain)
+            require_own_fitting(message, self._domain)
         except ValueError as error:  # a link or an id that fits into no header
             return Rejected(Scope.MESSAGE, str(error))
-        return _Letter(message, to, self._prepared(message).headers | own)
+        return _Letter(message, to)
 
     async def _deliver(self, letters: Sequence[_Letter], left: _Round) -> None:
         """Send letters with one request; one that is refused because of some of them is taken apart."""
@@ -119,7 +120,7 @@ class SendGridMails:
         if asyncio.get_running_loop().time() >= left.until:
             return Answer(Retry("no time was left for it"))
         left.requests -= 1
-        shared = self._prepared(letters[0].message).body
+        shared = self._prepared(letters[0].message)
         try:
             async with asyncio.timeout_at(left.until):
                 await self._free.acquire()
@@ -128,7 +129,8 @@ class SendGridMails:
         answers: list[Answer] = []
 
         def post() -> Outcome:
-            answers.append(self._api.post(shared | {"personalizations": self._personalizations(letters, left.attempt)}))
+            personal = shared.personal.encode([(letter.message, letter.to) for letter in letters], left.attempt)
+            answers.append(self._api.post(shared.body + personal + b"}"))
             return answers[0].outcome
 
         try:
@@ -149,23 +151,14 @@ class SendGridMails:
             "content": [{"type": "text/plain", "value": plain}, {"type": "text/html", "value": rich}],
             "tracking_settings": _TRACKING,
         }
-        return _Shared(headers, body)
-
-    def _personalizations(self, letters: Sequence[_Letter], attempt: str) -> list[dict[str, Any]]:
-        return [self._personalization(letter, attempt) for letter in letters]
-
-    def _personalization(self, letter: _Letter, attempt: str) -> dict[str, Any]:
-        found = {
-            "to": [{"email": letter.to}],
-            "headers": letter.headers,
-            "custom_args": {"notification": letter.message.notification, "attempt": attempt},
-        }
-        links = self._texts.links(letter.message)
-        return found | {"substitutions": links} if links else found
+        personal = PersonalParts(message, headers, self._texts, self._domain)
+        return _Shared(orjson.dumps(body)[:-1] + b',"personalizations":', personal)
 
 
 def _batches(letters: Sequence[_Letter]) -> list[list[_Letter]]:
     """Return letters in requests: those of one say the same, go to different addresses, and keep their order."""
+    if _are_one(letters):
+        return [list(letters)]
     batches: list[tuple[list[_Letter], set[str]]] = []
     of_notice: dict[tuple[str, str], list[tuple[list[_Letter], set[str]]]] = {}
     for letter in letters:
@@ -181,6 +174,14 @@ def _batches(letters: Sequence[_Letter]) -> list[list[_Letter]]:
             alike.append(made)
             batches.append(made)
     return [batch for batch, _ in batches]
+
+
+def _are_one(letters: Sequence[_Letter]) -> bool:
+    """Return whether all letters may go with one request, seen at one look: mostly they may."""
+    if not 0 < len(letters) <= MOST or len({letter.to.lower() for letter in letters}) < len(letters):
+        return False
+    first = letters[0].message
+    return all(renders_alike(first, letter.message) for letter in letters)
 
 
 def _conclude(letters: Sequence[_Letter], answer: Answer) -> None:

@@ -24,10 +24,13 @@ def checked(address: str) -> ValidatedEmail:
 def ascii_of(address: str) -> str | None:
     """Return ``checked(address).ascii_email``, None where only SMTPUTF8 can carry it; raises EmailNotValidError."""
     plain = _PLAIN.fullmatch(address)
-    if plain is None or len(address) > _LONGEST or len(plain[1]) > _LONGEST_LOCAL:
+    if plain is None or len(address) > _LONGEST:
         return checked(address).ascii_email
-    domain = _domain(plain[2])
-    return checked(address).ascii_email if domain is None else f"{plain[1]}@{domain}"
+    local, written = plain.groups()
+    domain = _domain(written) if len(local) <= _LONGEST_LOCAL else None
+    if domain is None:
+        return checked(address).ascii_email
+    return address if domain == written else f"{local}@{domain}"
 
 
 @lru_cache(_DOMAINS)

@@ -32,7 +32,8 @@ _TEMPLATE_OF_KIND = {
 }
 _KEPT = 64
 """Prepared notices that are kept: those of the updates that go out at the same time."""
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,900}", re.ASCII)
+_LONGEST_VALUE = 900
+"""Characters of a header's value; a line has 998 at the most (RFC 5322 2.1.1)."""
 _HOST_NAME = re.compile(r"[a-z0-9.-]+\.[a-z][a-z0-9-]*", re.ASCII)
 _LIST_ID_LIMIT = 250
 
@@ -146,14 +147,23 @@ def own_headers(message: Message, domain: str) -> dict[str, str]:
             "List-Unsubscribe": f"<{message.unsubscribe_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-    for name in ("Message-ID", "List-Unsubscribe"):  # the others are made of no more
-        require_fitting(name, headers.get(name, "-"))
+    require_own_fitting(message, domain)
     return headers
+
+
+def require_own_fitting(message: Message, domain: str) -> None:
+    """Raise ValueError where what ``own_headers`` would return fits into no header; it is made of no more than these two."""
+    both = f"<{message.notification}@{domain}><{message.unsubscribe_url}>"
+    if len(both) <= _LONGEST_VALUE and both.isascii() and both.isprintable():
+        return
+    require_fitting("Message-ID", f"<{message.notification}@{domain}>")
+    if message.unsubscribe_url:
+        require_fitting("List-Unsubscribe", f"<{message.unsubscribe_url}>")
 
 
 def require_fitting(name: str, value: str) -> None:
     """Raise ValueError for what is not printable ASCII, or would have to be folded: a folded URL is none."""
-    if not _HEADER_VALUE.fullmatch(value):
+    if not (0 < len(value) <= _LONGEST_VALUE and value.isascii() and value.isprintable()):
         raise ValueError(f"the value for {name} does not fit into a header")
 
 

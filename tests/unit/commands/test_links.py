@@ -100,3 +100,10 @@ def test_the_place_for_a_code_is_good_for_ten_minutes(links: Links, clock: Hands
 def test_a_made_up_token_is_refused(purpose: Purpose, token: str) -> None:
     with pytest.raises(LinkError):
         Links("https://status.acme.example", KEY).read(purpose, token)
+
+
+def test_links_that_are_made_together_are_those_that_are_made_alone(links: Links) -> None:
+    people = ["0" * 32, "ab", "e9a1", "ü", ""]
+    assert links.own_urls("acme", people) == [
+        (links.unsubscribe_url("acme", one), links.manage_url("acme", one)) for one in people
+    ]

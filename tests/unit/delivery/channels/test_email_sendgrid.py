@@ -155,7 +155,7 @@ notices = st.sampled_from([NOTICE, notice(update="another"), notice(title="anoth
 
 @given(st.lists(st.tuples(addresses, notices, st.booleans()), max_size=30))
 def test_requests_part_messages_without_losing_or_mixing_any(chosen: list[tuple[str, msgspec.Struct, bool]]) -> None:
-    letters = [_Letter(message(about, address=to, over=over), to, {}) for to, about, over in chosen]  # type: ignore[arg-type]
+    letters = [_Letter(message(about, address=to, over=over), to) for to, about, over in chosen]  # type: ignore[arg-type]
     batches = _batches(letters)
     assert sorted(map(id, letters)) == sorted(id(one) for batch in batches for one in batch)
     for batch in batches:
