@@ -22,16 +22,15 @@ LONG: Final = (
     "faults",
     "parity",
     "integration/kafka",
+    "integration/registry",
     "kill/test_kill.py",
     "kill/matrix",
-    "acceptance/test_prometheus.py",
-    "deploy",
-    "acceptance/test_text_messages.py",
-    "integration/registry",
-    "integration/keys",
+    "deploy/test_servers.py",
     "integration/fleet",
-    "integration/test_migrate.py",
-    "acceptance/test_tutorial.py",
+    "acceptance/test_text_messages.py",
+    "deploy",
+    "integration",
+    "acceptance",
 )
 """Groups (or how their names begin) that take long, the longest first: begun last, one would be all that is waited for."""
 

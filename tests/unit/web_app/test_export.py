@@ -15,15 +15,17 @@ URL = "/api/v1/pages/acme/subscribers/export"
 
 
 @pytest.mark.parametrize("role", [None, Role.VIEWER, Role.OPERATOR, Role.APPROVER])
-async def test_it_is_for_admins(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, role: Role | None) -> None:
-    answer = await client.get(URL, headers={} if role is None else bearer(role))
+async def test_it_is_for_admins(
+    shared_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, role: Role | None
+) -> None:
+    answer = await shared_client.get(URL, headers={} if role is None else bearer(role))
     assert answer.status_code == (401 if role is None else 403)
     assert "anna@" not in answer.text
     assert not caplog.records
 
 
-async def test_who_reads_addresses_is_noted(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
-    answer = await client.get(URL, headers=bearer(Role.ADMIN))
+async def test_who_reads_addresses_is_noted(shared_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await shared_client.get(URL, headers=bearer(Role.ADMIN))
     assert answer.headers["cache-control"] == "no-store"
     chosen = {"cells": [{"component": "api", "region": "eu"}], "min_impact": "minor", "kinds": ["incident"]}
     common: dict[str, Any] = {"reason": None, "filter": chosen, "pace": None, "created_at": "2026-11-18T14:20:00Z"}
@@ -47,12 +49,12 @@ async def test_who_reads_addresses_is_noted(client: httpx.AsyncClient, caplog: p
     assert "example.com" not in caplog.text
 
 
-async def test_it_comes_in_parts(client: httpx.AsyncClient) -> None:
-    first = (await client.get(f"{URL}?limit=1", headers=bearer(Role.ADMIN))).json()
-    second = (await client.get(f"{URL}?limit=1&after={first['next']}", headers=bearer(Role.ADMIN))).json()
+async def test_it_comes_in_parts(shared_client: httpx.AsyncClient) -> None:
+    first = (await shared_client.get(f"{URL}?limit=1", headers=bearer(Role.ADMIN))).json()
+    second = (await shared_client.get(f"{URL}?limit=1&after={first['next']}", headers=bearer(Role.ADMIN))).json()
     assert [one["id"] for one in (*first["subscribers"], *second["subscribers"])] == ["anna", "hook"]
     assert second["next"] is None
-    assert (await client.get(f"{URL}?limit=1001", headers=bearer(Role.ADMIN))).status_code == 400
+    assert (await shared_client.get(f"{URL}?limit=1001", headers=bearer(Role.ADMIN))).status_code == 400
 
 
 def test_nothing_of_an_address_prints() -> None:

@@ -25,18 +25,18 @@ PLACES = [
 
 
 @pytest.mark.parametrize("strange", STRANGE, ids=range(len(STRANGE)))
-async def test_a_strange_place_is_a_page_or_a_problem(client: httpx.AsyncClient, strange: str) -> None:
+async def test_a_strange_place_is_a_page_or_a_problem(shared_client: httpx.AsyncClient, strange: str) -> None:
     for place, accept in itertools.product(PLACES, ("text/html", "*/*")):
-        answer = await client.get(place.format(strange), headers={"Accept": accept, **bearer(Role.ADMIN)})
+        answer = await shared_client.get(place.format(strange), headers={"Accept": accept, **bearer(Role.ADMIN)})
         assert answer.status_code < 500, (place, answer.text)
         assert "<script>1" not in answer.text
         assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("read", READS)
-async def test_a_strange_parameter_is_a_problem_or_means_nothing(client: httpx.AsyncClient, read: str) -> None:
+async def test_a_strange_parameter_is_a_problem_or_means_nothing(shared_client: httpx.AsyncClient, read: str) -> None:
     for name, strange in itertools.product(PARAMETERS, STRANGE):
-        answer = await client.get(f"/api/v1/pages/acme/{read}?{name}={strange}", headers=bearer(Role.ADMIN))
+        answer = await shared_client.get(f"/api/v1/pages/acme/{read}?{name}={strange}", headers=bearer(Role.ADMIN))
         assert answer.status_code in {200, 400, 404}, (name, strange, answer.text)
         if answer.status_code == 400:
             assert answer.json()["field"] == f"query.{name}"
@@ -45,14 +45,14 @@ async def test_a_strange_parameter_is_a_problem_or_means_nothing(client: httpx.A
 @pytest.mark.parametrize(
     "token", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer \xff\xfe", "bearer viewer-token x", "x" * 9000]
 )
-async def test_a_strange_token_is_no_token(client: httpx.AsyncClient, token: str) -> None:
+async def test_a_strange_token_is_no_token(shared_client: httpx.AsyncClient, token: str) -> None:
     header = {"Authorization": token.encode("latin-1")}
-    answer = await client.request("GET", "/api/v1/pages/acme/drafts", headers=list(header.items()))  # type: ignore[arg-type]  # bytes on purpose
+    answer = await shared_client.request("GET", "/api/v1/pages/acme/drafts", headers=list(header.items()))  # type: ignore[arg-type]  # bytes on purpose
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("name", ["If-None-Match", "Accept-Encoding", "Accept", "Range", "Host"])
-async def test_a_strange_header_changes_nothing(client: httpx.AsyncClient, name: str) -> None:
+async def test_a_strange_header_changes_nothing(shared_client: httpx.AsyncClient, name: str) -> None:
     for value in (b"\xff\xfe", b'"', b",,,;;;q=", b"gzip;q=9" * 500, b"*" * 9000, b""):
-        answer = await client.request("GET", "/", headers=[(name.encode(), value)])
+        answer = await shared_client.request("GET", "/", headers=[(name.encode(), value)])
         assert answer.status_code in {200, 304}

@@ -21,8 +21,8 @@ def known_as(world: WebWorld, **changes: Any) -> None:
     subscribers.known["anna"] = replace(ANNA, **changes)
 
 
-async def test_the_page_shows_the_choice_and_no_address(client: httpx.AsyncClient) -> None:
-    page = await client.get(ANNAS, headers=BROWSER)
+async def test_the_page_shows_the_choice_and_no_address(shared_client: httpx.AsyncClient) -> None:
+    page = await shared_client.get(ANNAS, headers=BROWSER)
     assert page.status_code == 200
     assert "a***@example.com" in page.text
     assert f'action="{ANNAS}"' in page.text
@@ -31,7 +31,7 @@ async def test_the_page_shows_the_choice_and_no_address(client: httpx.AsyncClien
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert not page.cookies
-    assert (await client.head(ANNAS)).status_code == 200
+    assert (await shared_client.head(ANNAS)).status_code == 200
 
 
 async def test_what_the_tree_has_no_box_for_is_kept(world: WebWorld, client: httpx.AsyncClient) -> None:
@@ -45,8 +45,8 @@ async def test_what_the_tree_has_no_box_for_is_kept(world: WebWorld, client: htt
 
 
 @pytest.mark.parametrize("done", ["changed", "paused", "resumed", "added"])
-async def test_what_was_done_is_said_and_leads_back(client: httpx.AsyncClient, done: str) -> None:
-    page = await client.get(f"{ANNAS}?done={done}")
+async def test_what_was_done_is_said_and_leads_back(shared_client: httpx.AsyncClient, done: str) -> None:
+    page = await shared_client.get(f"{ANNAS}?done={done}")
     assert page.status_code == 200
     assert f'href="{ANNAS}"' in page.text
     assert "<form" not in page.text.split("<main")[1]
@@ -71,27 +71,27 @@ async def test_who_has_not_confirmed_changes_nothing_yet(world: WebWorld, client
     assert f'action="{ANNAS}' not in page.text
 
 
-async def test_a_link_that_is_none_is_a_page_that_says_so(client: httpx.AsyncClient) -> None:
+async def test_a_link_that_is_none_is_a_page_that_says_so(shared_client: httpx.AsyncClient) -> None:
     strangers = f"/manage/{LINKS.token(Purpose.MANAGE, PAGE, 'nobody')}"
     elsewhere = f"/manage/{LINKS.token(Purpose.MANAGE, 'elsewhere', 'anna')}"
     others = f"/manage/{LINKS.token(Purpose.UNSUBSCRIBE, PAGE, 'anna')}"
     for path in (strangers, elsewhere, others, "/manage/x", f"{ANNAS}x"):
-        page = await client.get(path, headers=BROWSER)
+        page = await shared_client.get(path, headers=BROWSER)
         assert page.status_code == 404
         assert page.headers["content-type"].startswith("text/html")
         assert "anna" not in page.text
 
 
-async def test_the_way_out_offers_to_hear_of_less(client: httpx.AsyncClient) -> None:
-    way_out = await client.get(f"/unsubscribe/{LINKS.token(Purpose.UNSUBSCRIBE, PAGE, 'anna')}")
+async def test_the_way_out_offers_to_hear_of_less(shared_client: httpx.AsyncClient) -> None:
+    way_out = await shared_client.get(f"/unsubscribe/{LINKS.token(Purpose.UNSUBSCRIBE, PAGE, 'anna')}")
     assert f'href="{ANNAS}"' in way_out.text
-    assert "/manage/" not in (await client.get("/unsubscribe/x")).text
+    assert "/manage/" not in (await shared_client.get("/unsubscribe/x")).text
 
 
-async def test_the_form_for_a_code_posts_where_it_is_shown(client: httpx.AsyncClient) -> None:
-    page = await client.get(f"{ANNAS}/phone/abc.d%22ef")
+async def test_the_form_for_a_code_posts_where_it_is_shown(shared_client: httpx.AsyncClient) -> None:
+    page = await shared_client.get(f"{ANNAS}/phone/abc.d%22ef")
     assert page.status_code == 200
     assert f'action="{ANNAS}/phone/abc.d%22ef"' in page.text
     assert 'autocomplete="one-time-code"' in page.text
     assert page.headers["cache-control"] == "no-store"
-    assert (await client.get("/manage/x/phone/abc")).status_code == 404
+    assert (await shared_client.get("/manage/x/phone/abc")).status_code == 404

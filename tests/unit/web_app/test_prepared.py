@@ -20,25 +20,27 @@ HOT = ["/", *statuspage_v2.ENDPOINTS, "/history.rss", "/history.atom", "/feed.rs
 
 
 @pytest.mark.parametrize("path", HOT)
-async def test_a_hot_path_has_validators_and_may_be_kept_for_no_time(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
+async def test_a_hot_path_has_validators_and_may_be_kept_for_no_time(
+    shared_client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await shared_client.get(path)
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "public, max-age=0, must-revalidate"
     assert int(answer.headers["content-length"]) > 0
-    again = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    again = await shared_client.get(path, headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert again.content == b""
     assert again.headers["etag"] == answer.headers["etag"]
-    head = await client.head(path)
+    head = await shared_client.head(path)
     assert head.status_code == 200
     assert head.content == b""
     assert head.headers["content-length"] == answer.headers["content-length"]
 
 
 @pytest.mark.parametrize("path", HOT)
-async def test_gzip_is_for_who_takes_it_and_has_an_etag_of_its_own(client: httpx.AsyncClient, path: str) -> None:
-    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
-    packed = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
+async def test_gzip_is_for_who_takes_it_and_has_an_etag_of_its_own(shared_client: httpx.AsyncClient, path: str) -> None:
+    plain = await shared_client.get(path, headers={"Accept-Encoding": "identity"})
+    packed = await shared_client.get(path, headers={"Accept-Encoding": "br, gzip"})
     assert packed.content == plain.content
     if packed.headers.get("content-encoding") == "gzip":
         assert packed.headers["etag"] != plain.headers["etag"]
@@ -49,11 +51,11 @@ async def test_gzip_is_for_who_takes_it_and_has_an_etag_of_its_own(client: httpx
 
 
 async def test_the_api_and_the_feeds_are_open_to_other_origins_and_the_page_is_guarded(
-    client: httpx.AsyncClient,
+    shared_client: httpx.AsyncClient,
 ) -> None:
     for path in HOT[1:]:
-        assert (await client.get(path)).headers["access-control-allow-origin"] == "*"
-    page = await client.get("/")
+        assert (await shared_client.get(path)).headers["access-control-allow-origin"] == "*"
+    page = await shared_client.get("/")
     assert "access-control-allow-origin" not in page.headers
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
@@ -87,11 +89,11 @@ async def test_what_is_prepared_is_also_a_route_for_an_application_without_the_l
             assert (await client.get(path)).status_code == 200
 
 
-async def test_other_methods_are_refused_and_a_browsers_question_is_answered(client: httpx.AsyncClient) -> None:
-    refused = await client.post("/api/v2/summary.json", json={})
+async def test_other_methods_are_refused_and_a_browsers_question_is_answered(shared_client: httpx.AsyncClient) -> None:
+    refused = await shared_client.post("/api/v2/summary.json", json={})
     assert refused.status_code == 405
     assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
-    asked = await client.options("/api/v2/summary.json", headers={"Origin": "https://example.com"})
+    asked = await shared_client.options("/api/v2/summary.json", headers={"Origin": "https://example.com"})
     assert asked.status_code == 204
     assert asked.headers["access-control-allow-origin"] == "*"
 

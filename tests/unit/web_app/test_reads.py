@@ -30,16 +30,16 @@ async def get(client: httpx.AsyncClient, path: str, role: Role | None = None, st
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_what_is_public_needs_no_token(client: httpx.AsyncClient, path: str) -> None:
-    await get(client, path)
+async def test_what_is_public_needs_no_token(shared_client: httpx.AsyncClient, path: str) -> None:
+    await get(shared_client, path)
 
 
 @pytest.mark.parametrize("path", [*VIEWER, *OPERATOR])
-async def test_what_is_not_public_needs_a_role(client: httpx.AsyncClient, path: str) -> None:
-    await get(client, path, status=401)
-    await get(client, path, Role.VIEWER, status=403 if path in OPERATOR else 200)
-    await get(client, path, Role.ADMIN)
-    wrong = await client.get(BASE + path, headers={"Authorization": "Bearer guessed"})
+async def test_what_is_not_public_needs_a_role(shared_client: httpx.AsyncClient, path: str) -> None:
+    await get(shared_client, path, status=401)
+    await get(shared_client, path, Role.VIEWER, status=403 if path in OPERATOR else 200)
+    await get(shared_client, path, Role.ADMIN)
+    wrong = await shared_client.get(BASE + path, headers={"Authorization": "Bearer guessed"})
     assert wrong.status_code == 401
     assert wrong.headers["www-authenticate"] == "Bearer"
 
@@ -47,8 +47,8 @@ async def test_what_is_not_public_needs_a_role(client: httpx.AsyncClient, path: 
 @pytest.mark.parametrize(
     "path", [*PUBLIC, *VIEWER, *OPERATOR, *ADMIN, "/incidents/x", "/maintenances/x", "/incidents/x/deliveries"]
 )
-async def test_a_page_that_is_not_there_is_a_404(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"/api/v1/pages/other{path}", headers=bearer(Role.ADMIN))
+async def test_a_page_that_is_not_there_is_a_404(shared_client: httpx.AsyncClient, path: str) -> None:
+    answer = await shared_client.get(f"/api/v1/pages/other{path}", headers=bearer(Role.ADMIN))
     assert answer.status_code == 404
     assert answer.json()["status"] == 404
 
@@ -126,17 +126,17 @@ async def test_a_cursor_that_was_not_made_here_is_a_problem(
 
 @pytest.mark.parametrize("path", ["/incidents", "/maintenances", "/events/ignored", "/subscribers"])
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1e3", ""])
-async def test_a_limit_out_of_bounds_is_a_problem(client: httpx.AsyncClient, path: str, limit: str) -> None:
-    problem = await get(client, f"{path}?limit={limit}", Role.ADMIN, status=400)
+async def test_a_limit_out_of_bounds_is_a_problem(shared_client: httpx.AsyncClient, path: str, limit: str) -> None:
+    problem = await get(shared_client, f"{path}?limit={limit}", Role.ADMIN, status=400)
     assert problem["field"] == "query.limit"
 
 
-async def test_the_audit_log_has_longer_pages(client: httpx.AsyncClient) -> None:
-    assert len((await get(client, "/events?limit=1000&after=", Role.VIEWER))["events"]) == 3
-    first = await get(client, "/events?limit=2", Role.VIEWER)
+async def test_the_audit_log_has_longer_pages(shared_client: httpx.AsyncClient) -> None:
+    assert len((await get(shared_client, "/events?limit=1000&after=", Role.VIEWER))["events"]) == 3
+    first = await get(shared_client, "/events?limit=2", Role.VIEWER)
     assert (len(first["events"]), first["next"]) == (2, "2")
     assert first["events"][0]["data"] == {"incident": "i"}
-    assert (await get(client, "/events?limit=1001", Role.VIEWER, status=400))["field"] == "query.limit"
+    assert (await get(shared_client, "/events?limit=1001", Role.VIEWER, status=400))["field"] == "query.limit"
 
 
 async def test_drills_are_not_for_the_public(world: WebWorld, client: httpx.AsyncClient) -> None:
@@ -221,35 +221,37 @@ async def test_reliability_of_a_window(world: WebWorld, client: httpx.AsyncClien
         ("from=99999-01-01", "query.from"),
     ],
 )  # fmt: skip
-async def test_a_window_that_makes_no_sense(client: httpx.AsyncClient, path: str, query: str, field: str) -> None:
-    assert (await get(client, f"{path}?{query}", status=400))["field"] == field
+async def test_a_window_that_makes_no_sense(
+    shared_client: httpx.AsyncClient, path: str, query: str, field: str
+) -> None:
+    assert (await get(shared_client, f"{path}?{query}", status=400))["field"] == field
 
 
 @pytest.mark.parametrize("query", ["from=2025-11-18&to=2026-11-18", "to=0001-01-01", "from=9999-12-31&to=9999-12-31"])
-async def test_a_window_at_the_edge(client: httpx.AsyncClient, query: str) -> None:
-    await get(client, f"/uptime?component=api&{query}")
-    await get(client, f"/reliability?{query}")
+async def test_a_window_at_the_edge(shared_client: httpx.AsyncClient, query: str) -> None:
+    await get(shared_client, f"/uptime?component=api&{query}")
+    await get(shared_client, f"/reliability?{query}")
 
 
 @pytest.mark.parametrize("path", ["/uptime", "/audience"])
-async def test_cells_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
+async def test_cells_that_are_not_there(shared_client: httpx.AsyncClient, path: str) -> None:
     for query, field in {
         "component=nothing": "query.component",
         "component=api&region=moon": "query.region",
         "component=login&region=eu": "query.region",
         "component=web&region=ap": "query.region",
     }.items():
-        assert (await get(client, f"{path}?{query}", Role.VIEWER, status=400))["field"] == field
+        assert (await get(shared_client, f"{path}?{query}", Role.VIEWER, status=400))["field"] == field
 
 
-async def test_the_audience_in_numbers_and_one_by_one(client: httpx.AsyncClient) -> None:
-    found = await get(client, "/audience?component=platform&region=eu&impact=minor", Role.VIEWER)
+async def test_the_audience_in_numbers_and_one_by_one(shared_client: httpx.AsyncClient) -> None:
+    found = await get(shared_client, "/audience?component=platform&region=eu&impact=minor", Role.VIEWER)
     sample = [{"subscriber": "anna", "channel": "email", "address": "a***@example.com"}]
     assert found == {"count": 1, "by_channel": {"email": 1}, "sample": sample}
-    why = await get(client, "/audience?component=platform&region=eu&impact=minor&subscriber=bert", Role.VIEWER)
+    why = await get(shared_client, "/audience?component=platform&region=eu&impact=minor&subscriber=bert", Role.VIEWER)
     assert why == {"subscriber": "bert", "told": False, "reason": "asked for api/eu,web/eu at minor"}
-    await get(client, "/audience?subscriber=nobody", Role.VIEWER, status=404)
-    assert (await get(client, "/audience?impact=bad", Role.VIEWER, status=400))["field"] == "query.impact"
+    await get(shared_client, "/audience?subscriber=nobody", Role.VIEWER, status=404)
+    assert (await get(shared_client, "/audience?impact=bad", Role.VIEWER, status=400))["field"] == "query.impact"
 
 
 async def test_what_failed_or_is_in_doubt_of_all_incidents(world: WebWorld, client: httpx.AsyncClient) -> None:
@@ -262,8 +264,8 @@ async def test_what_failed_or_is_in_doubt_of_all_incidents(world: WebWorld, clie
     assert (await client.get("/api/v1/pages/acme/deliveries")).status_code == 401
 
 
-async def test_how_channels_stand(client: httpx.AsyncClient) -> None:
-    [mail] = (await get(client, "/channels", Role.VIEWER))["channels"]
+async def test_how_channels_stand(shared_client: httpx.AsyncClient) -> None:
+    [mail] = (await get(shared_client, "/channels", Role.VIEWER))["channels"]
     assert mail == {
         "name": "email", "title": "Email", "state": "failover", "summary": "email is sent by another provider, smtp",
         "senders": 2, "waiting_since": mail["rests"][0]["since"], "stand_in": "smtp",
@@ -312,8 +314,8 @@ async def test_ignored_events_and_unrouted_alerts(world: WebWorld, client: httpx
     assert (await get(client, "/alerts/unrouted", Role.VIEWER))["alerts"] == []
 
 
-async def test_the_description_names_every_path_and_its_answers(client: httpx.AsyncClient) -> None:
-    described = (await client.get("/api/openapi.json")).json()
+async def test_the_description_names_every_path_and_its_answers(shared_client: httpx.AsyncClient) -> None:
+    described = (await shared_client.get("/api/openapi.json")).json()
     paths = described["paths"]
     for path in [*PUBLIC, *VIEWER, *OPERATOR, *ADMIN, *ONE]:
         operation = paths["/api/v1/pages/{page}" + path]["get"]

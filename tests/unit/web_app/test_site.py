@@ -31,14 +31,14 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_html_and_guarded(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
+async def test_a_page_is_html_and_guarded(shared_client: httpx.AsyncClient, path: str) -> None:
+    answer = await shared_client.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
-    assert (await client.head(path)).status_code == 200
+    assert (await shared_client.head(path)).status_code == 200
 
 
 async def test_a_subject_has_a_page_by_code_and_by_id(world: WebWorld, client: httpx.AsyncClient) -> None:
@@ -62,22 +62,22 @@ async def test_a_subject_has_a_page_by_code_and_by_id(world: WebWorld, client: h
 
 
 @pytest.mark.parametrize("path", ["/incidents/x", "/maintenances/x", "/history?page=99", "/nowhere", "/static/x.css"])
-async def test_an_error_speaks_the_language_of_who_asked(client: httpx.AsyncClient, path: str) -> None:
-    page = await client.get(path, headers=BROWSER)
+async def test_an_error_speaks_the_language_of_who_asked(shared_client: httpx.AsyncClient, path: str) -> None:
+    page = await shared_client.get(path, headers=BROWSER)
     assert page.status_code == 404
     assert "There is nothing here" in page.text
     assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
-    problem = await client.get(path, headers={"Accept": "application/json"})
+    problem = await shared_client.get(path, headers={"Accept": "application/json"})
     assert problem.status_code == 404
     assert problem.headers["content-type"] == "application/problem+json"
     assert problem.json()["status"] == 404
-    api = await client.get("/api/v1/pages/other/incidents", headers=BROWSER)
+    api = await shared_client.get("/api/v1/pages/other/incidents", headers=BROWSER)
     assert api.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_link_in_a_mail_leads_to_a_button_that_posts_the_token(client: httpx.AsyncClient) -> None:
+async def test_a_link_in_a_mail_leads_to_a_button_that_posts_the_token(shared_client: httpx.AsyncClient) -> None:
     for kind in ("confirm", "unsubscribe"):
-        page = await client.get(f"/{kind}/abc.d%22ef")
+        page = await shared_client.get(f"/{kind}/abc.d%22ef")
         assert re.search(rf'<form method="post" action="/{kind}/abc\.d%22ef"><button', page.text)
         assert page.headers["cache-control"] == "no-store"
 
