@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
+from consumers.delivery.ahead import NOTHING, Found
 from consumers.delivery.attempts import Attempts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
@@ -55,13 +56,14 @@ class Ledger(NamedTuple):
     """The ledger as a sender deals with it: read by the queue, written through the log, and known to have followed.
 
     ``turns`` is how many appends of a sender may be on their way: where log and ledger are far, what comes meanwhile need not
-    wait for them.
+    wait for them. ``pace`` are the seconds from one look at it to the next.
     """
 
     queue: DeliveryQueue
     publisher: Publisher
     folded: Folded
     turns: int = 1
+    pace: float = 0.0
 
 
 class _Turn(NamedTuple):
@@ -110,6 +112,8 @@ class Sender:
         """Notifications that wait in vain, from before that is appended until the ledger knows."""
         self._most_turns = ledger.turns
         self._turns: set[asyncio.Task[None]] = set()
+        self._pace = ledger.pace
+        self._looked = 0.0
         self._concluded: list[Concluded] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -137,6 +141,7 @@ class Sender:
         alive = asyncio.create_task(self._stay_alive())
         try:
             while not self._stopping or self._tasks or self._concluded or self._turns:
+                await self._look_again()
                 self._wake.clear()
                 try:
                     turn = self._next()
@@ -192,6 +197,13 @@ class Sender:
         return entry.worker == self._membership.worker and self._membership.is_valid
 
     # --- one turn ---
+
+    async def _look_again(self) -> None:
+        """Wait until it is worth while to look at a ledger that is far: what comes in a flurry is one question."""
+        if self._pace:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._looked + self._pace - loop.time()))
+            self._looked = loop.time()
 
     async def _rest(self) -> None:
         seconds = _IDLE_SECONDS if self._stopping or len(self._turns) >= self._most_turns else self._until_due()
@@ -323,8 +335,10 @@ class Sender:
             self._forget(entry for entry in claimed if entry.notification not in ours)
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
-        for together in batches(mine, self._channel.capabilities):
-            self._start(self._send(together))
+        requests = batches(mine, self._channel.capabilities)
+        ahead = self._dispatch.look_ahead(mine) if len(requests) == len(mine) > 1 else NOTHING
+        for together in requests:
+            self._start(self._send(together, ahead))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -354,12 +368,12 @@ class Sender:
         for entry in entries:
             self._in_hand.pop(entry.notification, None)
 
-    async def _send(self, entries: Sequence[Entry]) -> None:
+    async def _send(self, entries: Sequence[Entry], ahead: Found) -> None:
         self._failpoint("before_send")
         began = self._clock()
         for entry in entries:
             self._slots.began(entry.notification, began)
-        conclusions = await self._attempt(entries, began)
+        conclusions = await self._attempt(entries, began, ahead)
         self._failpoint("sent")
         self._conclude(list(zip(entries, conclusions, strict=True)))
         self._wake.set()
@@ -380,11 +394,11 @@ class Sender:
         self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
         self._concluded += ended
 
-    async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
+    async def _attempt(self, entries: Sequence[Entry], now: int, ahead: Found) -> list[Conclusion]:
         if self._breaker.is_open(now) and all(
             verdicts.is_late(verdicts.counted_from(entry, entry.at), now) for entry in entries
         ):
             return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
         return await self._dispatch.send_all(
-            self._channel, entries, self._random, self._breaker.refusals, self._may_send
+            self._channel, entries, self._random, self._breaker.refusals, self._may_send, ahead
         )
