@@ -149,7 +149,8 @@ def offers_of(channels: Mapping[str, Channel]) -> Offers:
     phone = channels.get("sms")
     takes = phone is not None and phone.capabilities.confirm_by is ConfirmBy.CODE
     example = phone.capabilities.address_hint if phone is not None and takes else ""
-    return Offers("email" in asked, "webhook" in asked, others, example)
+    browser_key = next((able.browser_key for able in asked.values() if able.browser_key), "")
+    return Offers("email" in asked, "webhook" in asked, others, example, browser_key)
 
 
 def web_of(
