@@ -562,7 +562,8 @@ class NotificationsClaimed(EventData, frozen=True):
 class DeliveryResult(msgspec.Struct, frozen=True, gc=False):
     """How one attempt ended; ``retry_at`` is set where the notification goes back to ``planned``.
 
-    Without ``attempted`` it was claimed and put off before anything was tried, which counts as no attempt.
+    Without ``attempted`` it was claimed and put off before anything was tried, which counts as no attempt. ``soft`` says of what
+    failed that the reason lies at its endpoint, which may be back tomorrow: several such failures quarantine it.
     """
 
     notification: str
@@ -570,6 +571,7 @@ class DeliveryResult(msgspec.Struct, frozen=True, gc=False):
     reason: str
     retry_at: Micros | None
     attempted: bool = True
+    soft: bool = False
 
 
 class DeliveriesRecorded(EventData, frozen=True):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from consumers.delivery.audience_file import AudienceFile
+from consumers.delivery.failing import PROCESSOR as FAILING
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.planner import PlannerStage
 from consumers.delivery.reminders import reminder_changes
@@ -52,6 +53,7 @@ class Backend:
             self.subscribers,
             PlannerStage(self.subscribers),
             LedgerStage(),
+            FoldStage(FAILING),
         )
         self.driver = EmbeddedDriver(self.log, stages, clock)
         self.board.follow(lambda _, offset: self.driver.committed_position(self.board.stage.name) > offset)

@@ -29,7 +29,7 @@ from tocsin.folder import FolderLock
 
 EMITTING = (EPISODES.name, PAGES.name, PlannerStage.name)
 """The stages from which something follows: on the target nothing follows any more from what was carried over."""
-PROCESSORS = ("episodes", "pages", "status", "reliability", "subscribers", "planner", "asker", "ledger")
+PROCESSORS = ("episodes", "pages", "status", "reliability", "subscribers", "planner", "asker", "ledger", "failing")
 
 
 class MigrationError(Exception):

@@ -1,5 +1,6 @@
 """The stages that a replay folds: those of the server, without what belongs to a running one."""
 
+from consumers.delivery.failing import PROCESSOR as FAILING
 from consumers.delivery.ledger import LedgerStage
 from consumers.delivery.subscriber_stage import SubscriberStage
 from consumers.projection.board import STATUS
@@ -19,6 +20,7 @@ def replay_stages() -> list[Stage]:
         FoldStage(RELIABILITY),
         SubscriberStage(),
         LedgerStage(),
+        FoldStage(FAILING),
     ]
 
 

@@ -84,7 +84,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
     provider wants to be asked again is meant for the whole account, and not for one address. ``account`` is what that account is
     called where another channel may have the same; it is no secret. ``browser_key`` is the public key with which a browser
-    subscribes (base64url), where browsers are what it reaches.
+    subscribes (base64url), where browsers are what it reaches. ``own_servers`` says that each address is a server of its
+    subscriber's own, so that what keeps failing there says something of that address.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     waits_together: bool = False
     account: str = ""
     browser_key: str = ""
+    own_servers: bool = False
 
     @property
     def asks(self) -> bool:

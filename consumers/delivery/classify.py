@@ -48,6 +48,8 @@ _EXCEPTIONS: dict[int, Meaning] = {
     501: Meaning.MESSAGE,
     505: Meaning.MESSAGE,
 }
+_GONE = frozenset({404, 410})
+"""Nothing is there, now or for ever (RFC 9110 15.5.5, 15.5.11); all else that condemns an address is a refusal."""
 _BY_HUNDRED: dict[int, Meaning] = {
     1: Meaning.RECIPIENT,  # no final answer to a POST: whatever is there is no receiver of messages
     2: Meaning.SENT,
@@ -83,7 +85,7 @@ def classify_http(
         case Meaning.MESSAGE:
             return Rejected(Scope.MESSAGE, reason)
         case Meaning.RECIPIENT:
-            return Rejected(address, reason)
+            return Rejected(address, reason, gone=address is Scope.RECIPIENT and status in _GONE)
         case Meaning.ACCESS:
             return Rejected(access, reason)
         case None:
@@ -139,6 +141,8 @@ _REFUSED_AT: dict[Phase, Scope] = {
 }
 _ACCOUNT_REFUSED = frozenset({530, 534, 535, 538})
 """RFC 4954: we are not, or not well enough, authenticated. It says nothing about recipient or message."""
+_FULL = re.compile(r"5\.2\.2\b", re.ASCII)
+"""A mailbox that is full (RFC 3463 3.3): emptied tomorrow, or never."""
 _NOT_THE_ADDRESS = re.compile(r"5\.(?:7|2\.2|3|4)\b", re.ASCII)
 """Enhanced codes (RFC 3463) that refuse at RCPT without a word against the address: policy 5.7, full mailbox 5.2.2,
 mail system 5.3, network 5.4. The message fails, the address stays."""
@@ -155,9 +159,9 @@ def classify_smtp(phase: Phase, code: int, text: str = "") -> Outcome:
         case 2 if phase is Phase.END:
             return Sent()
         case 4:
-            return Retry(reason)
+            return Retry(reason, soft=phase is Phase.RCPT)
         case 5:
-            return Rejected(_scope(phase, code, text), reason)
+            return Rejected(_scope(phase, code, text), reason, soft=phase is Phase.RCPT and bool(_FULL.match(text)))
         case _:
             return InDoubt(reason) if phase is Phase.END else Retry(reason)
 

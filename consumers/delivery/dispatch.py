@@ -234,6 +234,8 @@ class Dispatch:
         self, channel: Channel, entry: Entry, message: Message, outcome: Outcome, random: Random, refusals: int
     ) -> Conclusion:
         notice = message.notice
+        if isinstance(outcome, Retry) and channel.capabilities.own_servers:
+            outcome = msgspec.structs.replace(outcome, soft=True)
         ended = self._conclude(channel, entry, outcome, notice.published_at, random, refusals)
         events = self._followers(channel, entry, notice, ended)
         return msgspec.structs.replace(ended, events=events) if events else ended
@@ -323,9 +325,9 @@ class Dispatch:
         return tuple(one.reason for one in thread if one.state in TAKEN and one.reason)
 
     def _followers(self, channel: Channel, entry: Entry, notice: Notice, ended: Conclusion) -> tuple[AnyEvent, ...]:
-        if ended.condemns:
+        if ended.condemns is not None:
             now = self._clock()
-            data = e.EndpointSuppressed(entry.subscriber, ended.reason)
+            data = e.EndpointSuppressed(entry.subscriber, ended.reason, ended.condemns)
             return (_event(derive("suppress", entry.notification), entry.page, now, data),)
         sent = ended.state is _SENT
         if sent and _asks(notice) and channel.capabilities.confirm_by is ConfirmBy.CHALLENGE:

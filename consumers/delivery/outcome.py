@@ -25,19 +25,26 @@ class Sent(msgspec.Struct, frozen=True):
 class Retry(msgspec.Struct, frozen=True):
     """Certainly not sent; worth another try, after ``after`` where the provider named a time.
 
-    Without ``attempted`` nothing was even tried: it waits for just ``after`` and counts as no attempt.
+    Without ``attempted`` nothing was even tried: it waits for just ``after`` and counts as no attempt. ``soft`` says that what is
+    in the way lies at this endpoint alone: given up for that, it counts towards its quarantine (``failing``).
     """
 
     reason: str
     after: timedelta | None = None
     attempted: bool = True
+    soft: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Certainly not sent, and another try would end the same way."""
+    """Certainly not sent, and another try would end the same way.
+
+    ``gone`` says of a recipient that there is nothing at the address any more. ``soft`` is as in ``Retry``.
+    """
 
     scope: Scope
     reason: str
+    gone: bool = False
+    soft: bool = False
 
 
 class InDoubt(msgspec.Struct, frozen=True):

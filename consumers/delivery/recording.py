@@ -40,7 +40,9 @@ def results(concluded: Iterable[Concluded], worker: str, now: Micros) -> list[An
     """Return the results alone, each in the name of who claimed it last: who is gone is spoken for by ``worker``."""
     found: dict[_Place, list[DeliveryResult]] = defaultdict(list)
     for entry, ended in concluded:
-        result = DeliveryResult(entry.notification, ended.state, ended.reason, ended.retry_at, ended.attempted)
+        result = DeliveryResult(
+            entry.notification, ended.state, ended.reason, ended.retry_at, ended.attempted, ended.soft
+        )
         found[entry.page, entry.shard, entry.worker or worker].append(result)
     return [
         _event(place, DeliveriesRecorded(place[2], place[1], some), now)

@@ -10,7 +10,7 @@ from consumers.delivery import backoff, breaker
 from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 from consumers.delivery.queue import Entry, Overtaken
 from schemas.events import AnyEvent, Micros
-from schemas.vocabulary import NotificationState
+from schemas.vocabulary import NotificationState, Suppression
 
 MOST_ATTEMPTS_IN_DOUBT = 1 + len(backoff.IN_DOUBT)
 _ASKED = "; asked: "
@@ -22,7 +22,8 @@ class Conclusion(msgspec.Struct, frozen=True):
     """What is recorded: the state, why, and when the notification is taken up again (None: never).
 
     ``pause_until`` stops the whole channel for a while, because of its ``refusal``; ``events`` follow from the outcome for others.
-    Without ``attempted`` nothing was tried, and it counts as no attempt (``put_off``).
+    Without ``attempted`` nothing was tried, and it counts as no attempt (``put_off``). ``condemns`` is as what the address is
+    suppressed, if it is; ``soft`` says that the failure counts towards that (``failing``).
     """
 
     state: NotificationState
@@ -30,9 +31,10 @@ class Conclusion(msgspec.Struct, frozen=True):
     retry_at: Micros | None = None
     pause_until: Micros | None = None
     refusal: str = ""
-    condemns: bool = False
+    condemns: Suppression | None = None
     events: tuple[AnyEvent, ...] = ()
     attempted: bool = True
+    soft: bool = False
 
 
 def conclude(
@@ -56,17 +58,20 @@ def conclude(
             return Conclusion(_SENT, receipt)
         case Retry(reason=reason, after=after, attempted=False):
             return put_off(reason, now + micros(after or timedelta()))
-        case Retry(reason=reason, after=after):
+        case Retry(reason=reason, after=after, soft=soft):
             due = now + micros(backoff.delay(attempts, random, after))
-            return _again(reason, attempts, planned_at, due)
+            return _again(reason, attempts, planned_at, due, soft=soft)
         case Rejected(scope=Scope.CHANNEL, reason=reason):
             # Nothing is wrong with the message: the whole channel waits until somebody mends it.
             until = now + micros(breaker.pause(refusals + 1))
             return msgspec.structs.replace(
                 _again(reason, attempts, planned_at, until), pause_until=until, refusal=reason
             )
-        case Rejected(scope=scope, reason=reason):
-            return Conclusion(NotificationState.FAILED, reason, condemns=scope is Scope.RECIPIENT)
+        case Rejected(scope=Scope.RECIPIENT, reason=reason, gone=gone):
+            kind = Suppression.GONE if gone else Suppression.REFUSED
+            return Conclusion(NotificationState.FAILED, reason, condemns=kind)
+        case Rejected(reason=reason, soft=soft):
+            return Conclusion(NotificationState.FAILED, reason, soft=soft)
         case InDoubt(reason=reason):
             return doubt(
                 reason, attempts=attempts, now=now, asks_again=asks_again, random=random, asked_after=asked_after
@@ -75,11 +80,12 @@ def conclude(
             assert_never(unreachable)
 
 
-def _again(reason: str, attempts: int, planned_at: Micros, due: Micros) -> Conclusion:
+def _again(reason: str, attempts: int, planned_at: Micros, due: Micros, *, soft: bool = False) -> Conclusion:
     if is_late(planned_at, due):
         return Conclusion(
             NotificationState.FAILED,
             f"given up after {attempts} {'attempt' if attempts == 1 else 'attempts'}: {reason}",
+            soft=soft,
         )
     return Conclusion(NotificationState.PLANNED, reason, retry_at=due)
 
@@ -155,7 +161,7 @@ def after_doubt(ended: Conclusion) -> Conclusion:
     """Conclude where an earlier attempt may have arrived: only a success ends that doubt, a refusal does not."""
     if ended.state is NotificationState.SENT:
         return ended
-    return msgspec.structs.replace(ended, state=NotificationState.IN_DOUBT)
+    return msgspec.structs.replace(ended, state=NotificationState.IN_DOUBT, soft=False)
 
 
 def micros(span: timedelta) -> Micros:

@@ -32,6 +32,8 @@ class What(StrEnum):
     """It arrived: ``delivered``. ``reason`` as above."""
     FAILED = "failed"
     """The provider took it and it will not arrive: ``failed``; nothing is said against the address."""
+    UNREACHED = "unreached"
+    """As failed, for a reason that lies at the address and may pass: it counts towards its quarantine (``failing``)."""
     UNREACHABLE = "unreachable"
     """As failed, and the address will never be reached: ``EndpointSuppressed``, as bounced."""
     LEFT = "left"

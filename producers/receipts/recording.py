@@ -20,7 +20,7 @@ from streams.runtime.signup import BY_OWNER
 
 MOST_RESULTS = 1_000
 _ENDED = frozenset({State.DELIVERED, State.FAILED, State.SUPPRESSED, State.SUPERSEDED})
-_CONDEMNED = frozenset({What.FAILED, What.UNREACHABLE})
+_CONDEMNED = frozenset({What.FAILED, What.UNREACHED, What.UNREACHABLE})
 _OF_THE_ADDRESS = frozenset({What.LEFT, What.COMPLAINED, What.RETURNED})
 
 
@@ -60,7 +60,7 @@ class Recorder:
             others |= {event.id: event for subscriber in meant for event in self._consequences(fact, subscriber)}
             if results:
                 by_shard[self._known[fact.notification].shard].append((fact, results))
-            elif fact.what in (What.ACCEPTED, What.DELIVERED, What.FAILED):
+            elif fact.what in (What.ACCEPTED, What.DELIVERED, What.FAILED, What.UNREACHED):
                 repeats += 1
         events = [event for shard, said in sorted(by_shard.items()) for event in self._deliveries(shard, said)]
         repeats += len(facts) - len(once)
@@ -80,7 +80,8 @@ class Recorder:
         if fact.what in _CONDEMNED:
             # Nobody but its holder may end what is in hand or in doubt; that it was taken, however, anybody may say.
             taken = [] if known.state is State.SENT else [DeliveryResult(fact.notification, State.SENT, "", None)]
-            return [*taken, DeliveryResult(fact.notification, State.FAILED, fact.reason, None)]
+            soft = fact.what is What.UNREACHED
+            return [*taken, DeliveryResult(fact.notification, State.FAILED, fact.reason, None, soft=soft)]
         state = State.SENT if fact.what is What.ACCEPTED else State.DELIVERED
         return [] if state is known.state else [DeliveryResult(fact.notification, state, fact.reason, None)]
 

@@ -103,7 +103,7 @@ def _said(name: str, event: dict[str, Any]) -> Iterator[tuple[What, str]]:
         case "delivered":
             yield What.DELIVERED, _receipt(event)
         case "bounce" if _text(event, "type") == "blocked":
-            yield What.FAILED, _reason("blocked", event)
+            yield What.UNREACHED, _reason("blocked", event)
         case "bounce":
             yield What.UNREACHABLE, _reason("bounced", event)
         case "dropped":

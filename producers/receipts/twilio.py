@@ -60,12 +60,12 @@ CODES: Mapping[str, tuple[What, str]] = {
     "21635": (What.UNREACHABLE, "the number is a landline"),
     "30001": (What.FAILED, "the queue overflowed"),
     "30002": (What.FAILED, "the account is suspended"),
-    "30003": (What.FAILED, "the phone is off or out of reach"),
+    "30003": (What.UNREACHED, "the phone is off or out of reach"),
     "30004": (What.UNREACHABLE, "the number is blocked"),
     "30005": (What.UNREACHABLE, "the phone is unknown"),
     "30006": (What.UNREACHABLE, "a landline, or a carrier that cannot be reached"),
     "30007": (What.FAILED, "a carrier filtered it"),
-    "30008": (What.FAILED, "unknown error"),
+    "30008": (What.UNREACHED, "unknown error"),
     "30500": (What.FAILED, "internal error"),
 }
 """What an ErrorCode says of a message that failed: https://www.twilio.com/docs/api/errors. All others are failures."""

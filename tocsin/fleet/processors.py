@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from consumers.delivery.failing import PROCESSOR as FAILING
 from consumers.delivery.fleet_planner import FollowedAudience, Recollection, asker, planner
 from consumers.delivery.kept_audience import KeptAudience
 from consumers.delivery.ledger_processor import LEDGER
@@ -22,7 +23,7 @@ from tocsin.fleet.ground import Ground
 def processors(audience: FollowedAudience, recollection: Recollection) -> tuple[Processor, ...]:
     """Return them all; planners ask ``audience``, and of what was planned before ``recollection``."""
     planning = asker(audience), planner(audience, recollection)
-    return EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, *planning, LEDGER
+    return EPISODES, PAGES, STATUS, RELIABILITY, SUBSCRIBERS, *planning, LEDGER, FAILING
 
 
 def described() -> tuple[Processor, ...]:

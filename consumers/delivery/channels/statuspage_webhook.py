@@ -32,6 +32,7 @@ class StatuspageWebhookChannel(WebhookChannel):
         address_field="statuspage_webhook",
         address_hint="https://example.com/hooks/statuspage",
         idempotent=True,
+        own_servers=True,
         confirm_by=ConfirmBy.OPERATOR,
         claim=CLAIM,
         limits=Limits(counts_by=Destination.HOST),

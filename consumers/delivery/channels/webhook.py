@@ -51,6 +51,7 @@ class WebhookChannel:
         address_field="webhook",
         address_hint="https://example.com/hooks/status",
         idempotent=True,
+        own_servers=True,
         confirm_by=ConfirmBy.CHALLENGE,
         claim=CLAIM,
         limits=Limits(counts_by=Destination.HOST),

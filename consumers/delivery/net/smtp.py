@@ -273,10 +273,10 @@ class _Dialogue:
         match classify_smtp(self._phase, reply.code, reply.message):
             case Sent():
                 return Sent(receipt=said)
-            case Retry(reason, after):
-                return Retry(f"{reason}: {said}", after)
-            case Rejected(scope, reason):
-                return Rejected(scope, f"{reason}: {said}")
+            case Retry(reason, after, soft=soft):
+                return Retry(f"{reason}: {said}", after, soft=soft)
+            case Rejected(scope, reason, soft=soft):
+                return Rejected(scope, f"{reason}: {said}", soft=soft)
             case InDoubt(reason):
                 return InDoubt(f"{reason}: {said}")
 

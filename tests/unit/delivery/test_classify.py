@@ -29,7 +29,7 @@ def expected(status: int) -> Outcome:
     if status in RETRIED:
         return Retry(reason)
     if status in OF_THE_RECIPIENT:
-        return Rejected(Scope.RECIPIENT, reason)
+        return Rejected(Scope.RECIPIENT, reason, gone=status in {404, 410})
     return Rejected(Scope.CHANNEL if status in OF_ACCESS else Scope.MESSAGE, reason)
 
 
@@ -100,7 +100,7 @@ def expected_of_smtp(phase: Phase, code: int) -> Outcome:
     if code >= 500:
         return Rejected(Scope.CHANNEL if code in {530, 534, 535, 538} else REFUSED_AT[phase], reason)
     if code >= 400 or phase is not Phase.END:
-        return Retry(reason)
+        return Retry(reason, soft=phase is Phase.RCPT and code >= 400)
     return Sent() if code < 300 else InDoubt(reason)
 
 
@@ -131,4 +131,4 @@ def test_a_server_out_of_step_is_never_taken_for_success(phase: Phase) -> None:
 def test_a_refusal_at_rcpt_condemns_the_address_only_if_it_is_about_the_address(
     code: int, text: str, scope: Scope
 ) -> None:
-    assert classify_smtp(Phase.RCPT, code, text) == Rejected(scope, f"{code} at rcpt")
+    assert classify_smtp(Phase.RCPT, code, text) == Rejected(scope, f"{code} at rcpt", soft="full" in text)

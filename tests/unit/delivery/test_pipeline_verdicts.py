@@ -45,7 +45,7 @@ def test_each_outcome_leads_to_one_state(
     outcome: Outcome, state: State, again: bool, condemns: bool, pauses: bool
 ) -> None:
     found = concluded(outcome)
-    assert (found.state, found.retry_at is not None, found.condemns) == (state, again, condemns)
+    assert (found.state, found.retry_at is not None, found.condemns is not None) == (state, again, condemns)
     assert found.pause_until == (NOW + micros(breaker.FIRST_PAUSE) if pauses else None)
 
 

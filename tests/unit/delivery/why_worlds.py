@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from consumers.delivery.channel import Channel, Endpoint
+from consumers.delivery.failing import PROCESSOR as FAILING
 from consumers.delivery.fleet_planner import FollowedAudience, planner
 from consumers.delivery.fleet_queue import FleetQueue
 from consumers.delivery.history import history
@@ -135,7 +136,7 @@ class Fleet:
 
     def append(self, events: Sequence[AnyEvent]) -> None:
         self._log.append([record_of(event) for event in events])
-        for processor in (PAGES, planner(self._audience, PlansOnLog(self._log)), LEDGER):
+        for processor in (PAGES, planner(self._audience, PlansOnLog(self._log)), LEDGER, FAILING):
             self._fold(processor)
         for processor, follower in self._followers.items():
             ends = {(topic, at): end for topic in processor.topics for at, end in self._log.end(topic).items()}

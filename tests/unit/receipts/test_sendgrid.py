@@ -58,8 +58,8 @@ def said(name: str, **more: Any) -> list[tuple[What, str]]:
             {"type": "bounce", "status": "5.0.0", "bounce_classification": "Invalid Address"},
             [(What.UNREACHABLE, "bounced: 5.0.0, Invalid Address")],
         ),
-        ("bounce", {"type": "blocked", "status": "4.7.1"}, [(What.FAILED, "blocked: 4.7.1")]),
-        ("bounce", {"type": "blocked", "status": "kim@customer.example"}, [(What.FAILED, "blocked")]),
+        ("bounce", {"type": "blocked", "status": "4.7.1"}, [(What.UNREACHED, "blocked: 4.7.1")]),
+        ("bounce", {"type": "blocked", "status": "kim@customer.example"}, [(What.UNREACHED, "blocked")]),
         ("dropped", {"reason": "Bounced Address"}, [(What.UNREACHABLE, "dropped by SendGrid: bounced address")]),
         ("dropped", {"reason": "Invalid"}, [(What.UNREACHABLE, "dropped by SendGrid: invalid")]),
         (
@@ -99,6 +99,7 @@ def test_every_event_of_the_documentation_is_in_the_table_above() -> None:
         ("delivered", ""): [What.DELIVERED],
         ("failed", "bounced"): [What.UNREACHABLE],
         ("failed", ""): [What.FAILED],
+        ("failed", "counts as failing"): [What.UNREACHED],
         ("failed", "opted out"): [What.FAILED, What.LEFT],
         ("failed", "complained"): [What.FAILED, What.COMPLAINED],
         ("", "opted out"): [What.LEFT],

@@ -84,7 +84,8 @@ def test_why_a_message_failed(code: str, meant: tuple[What, str], status: str) -
 TABLE = {
     What.UNREACHABLE: ["30004", "30005", "30006", "21211", "21614"],
     What.LEFT: ["21610"],
-    What.FAILED: ["30001", "30003", "30007", "30008", "30500", "21408", "21612"],
+    What.FAILED: ["30001", "30007", "30500", "21408", "21612"],
+    What.UNREACHED: ["30003", "30008"],
 }
 
 

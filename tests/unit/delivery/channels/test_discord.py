@@ -99,7 +99,10 @@ def test_whatever_is_told_fits(what: Message) -> None:
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (json_reply(404, {"message": "Unknown Webhook", "code": 10015}), Rejected(Scope.RECIPIENT, "answered 404")),
+        (
+            json_reply(404, {"message": "Unknown Webhook", "code": 10015}),
+            Rejected(Scope.RECIPIENT, "answered 404", gone=True),
+        ),
         (
             json_reply(401, {"message": "Invalid Webhook Token", "code": 50027}),
             Rejected(Scope.RECIPIENT, "answered 401"),

@@ -100,7 +100,7 @@ def test_a_long_body_uses_the_room_there_is() -> None:
             Rejected(Scope.RECIPIENT, "answered 400: the flow was deleted or switched off"),
         ),
         (json_reply(400, {"error": {"code": "TriggerInputSchemaMismatch"}}), Rejected(Scope.MESSAGE, "answered 400")),
-        (json_reply(404, {"error": {"code": "NotFound"}}), Rejected(Scope.RECIPIENT, "answered 404")),
+        (json_reply(404, {"error": {"code": "NotFound"}}), Rejected(Scope.RECIPIENT, "answered 404", gone=True)),
         (json_reply(413, {"error": {"code": "RequestEntityTooLarge"}}), Rejected(Scope.MESSAGE, "answered 413")),
         (
             json_reply(429, {"error": {"code": "TooManyRequests"}}, {"Retry-After": "30"}),
