@@ -50,6 +50,7 @@ class Story:
     def __init__(self, folder: Path) -> None:
         self.now = NOON
         self._count = 0
+        self._failed = False
         self.backend = Backend(folder, {}, lambda: self.now)
         self.backend.apply(PAGE, desired(load_example({})))
 
@@ -91,12 +92,15 @@ class Story:
         self.append(SubscriberAdded(derive("subscriber", name), "email", ADDRESS, wanted, confirmed, "test"))
 
     def deliver(self) -> None:
-        """Claim what is due, and record all but the newest as sent."""
+        """Claim what is due, and record all but the newest as sent; the very first cannot be."""
         rows = self.backend.log.query("select notification, shard from ledger where due <= ? order by seq", (self.now,))
         for notification, shard in rows:
             self.append(NotificationsClaimed("sender", shard, [notification]))
         for notification, shard in rows[:-1]:
             result = DeliveryResult(notification, NotificationState.SENT, "", None)
+            if not self._failed:
+                result = DeliveryResult(notification, NotificationState.FAILED, "given up", None, soft=True)
+                self._failed = True
             self.append(DeliveriesRecorded("sender", shard, [result]))
 
     def close(self) -> None:
