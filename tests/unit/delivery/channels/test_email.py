@@ -66,7 +66,7 @@ async def test_a_mail_arrives(server: FakeSmtpServer) -> None:
         ("MAIL", "451 4.3.0 later", Retry("451 at mail: 4.3.0 later")),
         ("MAIL", "421 4.3.2 closing", Retry("421 at mail: 4.3.2 closing")),
         ("MAIL", "550 5.7.1 bad sender", Rejected(Scope.CHANNEL, "550 at mail: 5.7.1 bad sender")),
-        ("RCPT", "450 4.2.1 greylisted", Retry("450 at rcpt: 4.2.1 greylisted")),
+        ("RCPT", "450 4.2.1 greylisted", Retry("450 at rcpt: 4.2.1 greylisted", soft=True)),
         ("RCPT", "550 5.1.1 no such user", Rejected(Scope.RECIPIENT, "550 at rcpt: 5.1.1 no such user")),
         ("RCPT", "554 5.7.1 relay denied", Rejected(Scope.MESSAGE, "554 at rcpt: 5.7.1 relay denied")),
         ("DATA", "451 4.3.0 later", Retry("451 at data: 4.3.0 later")),
