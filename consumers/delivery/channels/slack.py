@@ -7,22 +7,25 @@ later updates; how it ends is a reply in its thread that the whole channel sees.
 import logging
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 from urllib.error import URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
+from msgspec.structs import replace
 
 from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.channels.slack_history import SlackHistory, metadata_of
 from consumers.delivery.classify import classify_hook, classify_http
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.hook import Hooks, HookSettings, Vendor
 from consumers.delivery.net.post import TIMEOUT, Answer
 from consumers.delivery.net.threads import BlockingCalls
 from consumers.delivery.net.url import checked_base
-from consumers.delivery.outcome import InDoubt, Outcome, Rejected, Retry, Scope, Sent
+from consumers.delivery.outcome import Finding, InDoubt, Outcome, Rejected, Retry, Scope, Sent, Unknown
 from consumers.delivery.rates import Limits
 from consumers.delivery.render.card import Card, card_of, is_over
 from consumers.delivery.render.text import cut_to
@@ -108,6 +111,23 @@ class SlackSettings(HookSettings, frozen=True):
     api: Annotated[
         str, setting("an http or https URL without query", "Where Slack's Web API is.", check=checked_base)
     ] = "https://slack.com/api"
+    ask_after: (
+        Annotated[
+            int,
+            setting(
+                "a whole number of seconds from 60 to 86400",
+                "How long after an attempt in doubt the channel's history is asked whether it has the message; the bot needs the scopes to read it.",
+                ge=60,
+                le=86_400,
+            ),
+        ]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ask_after is not None and self.token is None:
+            raise ValueError("ask_after: expected only with a token, for a webhook does not tell")
 
 
 class SlackChannel:
@@ -136,6 +156,8 @@ class SlackChannel:
         self._now = context.now
         self._hooks = Hooks(_VENDOR, settings, timeout=timeout, tls=tls)
         self._bot = None if settings.token is None else _Bot(settings.token, settings.api, context, timeout)
+        if self._bot is not None and settings.ask_after is not None:
+            self.capabilities = replace(self.capabilities, asked_after=timedelta(seconds=settings.ask_after))
 
     def validate(self, address: str) -> str:
         """Return a webhook's URL in its normal form, or a channel's id where there is a bot; raises AddressError."""
@@ -157,6 +179,15 @@ class SlackChannel:
             return Rejected(Scope.MESSAGE, "there is no bot any more that could post to channels")
         return await self._bot.tell(message, content)
 
+    async def find(self, messages: Sequence[Message]) -> Sequence[Finding]:
+        """Look for each among what its channel shows of the bot (``AskableChannel``); nobody can be asked behind a webhook."""
+        return [await self._looked_for(message) for message in messages]
+
+    async def _looked_for(self, message: Message) -> Finding:
+        if self._bot is None or not _CHANNEL.fullmatch(message.endpoint.address):
+            return Unknown("a webhook does not tell", final=True)
+        return await self._bot.find(message)
+
     async def close(self) -> None:
         await self._hooks.close()
         if self._bot is not None:
@@ -177,16 +208,20 @@ class _Bot:
         self._now = context.now
         self._client = _client(token, f"{api.rstrip('/')}/", timeout)
         self._calls = BlockingCalls("slack", THREADS, 2 * timeout)
+        self._questions = BlockingCalls("slack-asked", 1, 6 * timeout)
+        self._history = SlackHistory(self._client)
 
     async def tell(self, message: Message, content: dict[str, Any]) -> Outcome:
         """Post, change the first message of the subject in place, or reply to it."""
-        here = {"channel": message.endpoint.address, **content}
+        metadata = metadata_of(message)
+        here = {"channel": message.endpoint.address, **content, "metadata": metadata}
         root = next(iter(message.earlier), None)
         changed = {
             "channel": message.endpoint.address,
             "ts": root,
             "text": content["text"],
             "blocks": content["blocks"],
+            "metadata": metadata,
         }
         if root is None:
             return await self._call("chat.postMessage", here)
@@ -202,8 +237,15 @@ class _Bot:
             await self._call("chat.update", changed)
         return outcome
 
+    async def find(self, message: Message) -> Finding:
+        """Return what became of a message to a channel."""
+        answer = await self._questions.run(lambda: [self._history.find(message)])
+        # What was given up, or never begun, is no answer.
+        return answer[0] if isinstance(answer, list) else Unknown(answer.reason)
+
     async def close(self) -> None:
         await self._calls.close()
+        await self._questions.close()
 
     async def _call(self, method: str, arguments: dict[str, Any]) -> Outcome:
         return await self._calls.run(partial(self._called, method, arguments))

@@ -6,8 +6,11 @@ The event loop's default threads are shared by all: one provider that hangs woul
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from consumers.delivery.outcome import InDoubt, Outcome, Retry
+from consumers.delivery.outcome import InDoubt, Retry
+
+T = TypeVar("T")
 
 
 class BlockingCalls:
@@ -22,7 +25,7 @@ class BlockingCalls:
         self._slots = asyncio.Semaphore(threads)
         self._timeout = timeout
 
-    async def run(self, call: Callable[[], Outcome]) -> Outcome:
+    async def run(self, call: Callable[[], T]) -> T | Retry | InDoubt:
         """Call in a thread once one is free. What is given up is in doubt, unless no thread had taken it yet."""
         async with self._slots:
             future = self._threads.submit(call)

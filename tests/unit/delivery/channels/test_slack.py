@@ -292,7 +292,14 @@ async def test_channels_want_a_bot() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"token": "hunter22"}, {"api": "slack.com"}, {"allow_hosts": ["https://a.example"]}, {"allow_networks": ["x"]}],
+    [
+        {"token": "hunter22"},
+        {"ask_after": 30},
+        {"ask_after": 60},
+        {"api": "slack.com"},
+        {"allow_hosts": ["https://a.example"]},
+        {"allow_networks": ["x"]},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError) as refusal:
