@@ -4,6 +4,7 @@ It decides nothing. Who is not in what it found is asked for alone, by whoever d
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -64,6 +65,20 @@ class Lookups:
             return Found(known, {key: self._endpoint(plain) for key, plain in opened.items()}, late)
         except Exception:  # whatever it was: each is asked for alone, and what is wrong with one is told of that one
             _log.exception("%s messages could not be prepared together", len(entries))
+            return NOTHING
+
+    def of_many(self, entries: Sequence[Entry]) -> Found:
+        """Look up the subscribers of entries of any updates, a question for each page; nothing where that fails."""
+        pages: dict[str, list[str]] = defaultdict(list)
+        for entry in entries:
+            pages[entry.page].append(entry.subscriber)
+        try:
+            known: dict[str, Subscriber] = {}
+            for page, keys in pages.items():
+                known |= self._subscribers.active(page, list(dict.fromkeys(keys)))
+            return Found(known, {})
+        except Exception:  # as above
+            _log.exception("the subscribers of %s messages could not be looked up together", len(entries))
             return NOTHING
 
     def is_late(self, entry: Entry, found: Found) -> bool:

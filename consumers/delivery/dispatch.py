@@ -93,16 +93,17 @@ class Dispatch:
         random: Random,
         refusals: int = 0,
         may_send: MaySend = _always,
+        ahead: Found = NOTHING,
     ) -> list[Conclusion]:
         """Try each once, together where there are several, and conclude; whatever goes wrong in here is a conclusion too.
 
         Of what is in doubt the provider is asked instead, where it can be. At most ``capabilities.batch`` entries of one
         update, or any of one endpoint (``companions``): those become one message that lists them. ``refusals`` is how often in
-        a row the channel refused us; ``may_send`` is asked right before the first byte.
+        a row the channel refused us; ``may_send`` is asked right before the first byte. What ``ahead`` tells is not asked for.
         """
         if len({entry.update for entry in entries}) > 1:
             return await self._send_several(channel, entries, random, refusals, may_send)
-        ahead = self._lookups.ahead(entries)
+        ahead = self._lookups.ahead(entries) if ahead is NOTHING else ahead
         alike = self._alike.messages(channel, entries, ahead, combined_note=self._policy.combined_note)
         prepared = [alike.get(entry.notification) or self._prepared(channel, entry, ahead, random) for entry in entries]
         ready = _ready(entries, prepared, may_send)
@@ -120,6 +121,10 @@ class Dispatch:
             asked.get(entry.notification) or self._concluded(entry, one, ended.get(entry.notification))
             for entry, one in zip(entries, prepared, strict=True)
         ]
+
+    def look_ahead(self, entries: Sequence[Entry]) -> Found:
+        """Return what is known of the subscribers of several requests."""
+        return self._lookups.of_many(entries)
 
     def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
         """Return what was put off for the same endpoints as any of ``chosen`` that were: it may go out with them.

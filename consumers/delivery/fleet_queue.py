@@ -74,7 +74,7 @@ class FleetQueue:
             if (item := thread.next) is not None and item.due is not None and item.due <= now
         }
         in_turn = sorted(found.values(), key=lambda each: (each[0], each[1].notification))
-        return [entry for _, entry in in_turn[:limit] if self._is_published(entry)]
+        return self._published([entry for _, entry in in_turn[:limit]])
 
     def overtaken(self, channel: str, limit: int, share: Share = WHOLE) -> list[Overtaken]:
         partitions = share.partitions(self._partitions)
@@ -241,13 +241,19 @@ class FleetQueue:
             left, asked = again, asked * _MORE
         return found
 
-    def _is_published(self, entry: Entry) -> bool:
-        """Whether the notice is there: another partition keeps it, which may be a moment behind."""
-        try:
-            self.notice(entry)
-        except LookupError:
-            return False
-        return True
+    def _published(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those whose notices are there: another partition keeps them, which may be a moment behind."""
+        unknown = {entry.update: entry for entry in entries if self._notices.get(entry.update) is None}
+        wanted: dict[int, list[Row]] = defaultdict(list)
+        for update, entry in unknown.items():
+            partition = partition_of(f"{entry.page}/{entry.subject}", self._partitions)
+            wanted[partition].append((NOTICES, entry.page, update))
+        parts = self._store.read(LEDGER.name, wanted) if wanted else {}
+        there = {row[2] for part in parts.values() for row in part.rows}
+        for part in parts.values():
+            for row, value in part.rows.items():
+                self._notices.put(row[2], decoded(_SPECS[NOTICES], value))
+        return [entry for entry in entries if entry.update not in unknown or entry.update in there]
 
     def _firsts(self, channel: str) -> Iterator[Item]:
         """Yield what is next in line, of what was never tried and of what is tried again."""

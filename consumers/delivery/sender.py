@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from consumers.delivery import recording, verdicts
+from consumers.delivery.ahead import NOTHING, Found
 from consumers.delivery.attempts import Attempts
 from consumers.delivery.breaker import Breaker
 from consumers.delivery.channel import Channel
-from consumers.delivery.doubts import Doubts
 from consumers.delivery.folded import UNAVAILABLE, Folded, FoldedLog
 from consumers.delivery.hosts import kept_apart
 from consumers.delivery.leases import Membership, alone
-from consumers.delivery.limiter import Limiter, micros_of
-from consumers.delivery.orphans import Orphans
+from consumers.delivery.limiter import Limiter
+from consumers.delivery.outlook import IDLE_SECONDS, MOST_RESULTS, Outlook
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
 from consumers.delivery.recording import Concluded
 from consumers.delivery.slots import slots_of
@@ -40,12 +40,8 @@ from streams.runtime.publisher import Publisher
 from streams.runtime.state_store import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
-_IDLE_SECONDS = 5.0
 _PAUSE_SECONDS = 1.0
-_MOST_RESULTS = 2_000
 _BLOCKED = "another update for the same endpoint was planned or claimed meanwhile"
-_HELP_AFTER = 5_000_000
-"""Microseconds after which what is due is anybody's: whoever should look after it is gone, or has too much to do."""
 _SENT = NotificationState.SENT
 _TAKEN = (_SENT, NotificationState.IN_DOUBT)
 _conclusion = itemgetter(1)
@@ -55,13 +51,14 @@ class Ledger(NamedTuple):
     """The ledger as a sender deals with it: read by the queue, written through the log, and known to have followed.
 
     ``turns`` is how many appends of a sender may be on their way: where log and ledger are far, what comes meanwhile need not
-    wait for them.
+    wait for them. ``pace`` are the seconds from one look at it to the next.
     """
 
     queue: DeliveryQueue
     publisher: Publisher
     folded: Folded
     turns: int = 1
+    pace: float = 0.0
 
 
 class _Turn(NamedTuple):
@@ -98,11 +95,12 @@ class Sender:
         self._failpoint = failpoint
         self._metrics = metrics
         self._membership = membership or alone(self._name)
-        self._doubts = Doubts(channel.capabilities, ledger.queue)
-        self._orphans = Orphans(channel.capabilities, ledger.queue, self._membership, clock)
         self._breaker = Breaker()
-        self._limiter = limiter or Limiter(self._name)
         self._slots = slots_of(channel.capabilities)
+        limits = limiter or Limiter(self._name)
+        self._outlook = Outlook(
+            channel.capabilities, ledger.queue, self._membership, clock, self._breaker, limits, self._slots
+        )
         self._random = SystemRandom()
         self._in_hand: dict[str, Entry] = {}
         """By notification: what is claimed, from before its claim is appended until what came of it is recorded."""
@@ -110,6 +108,8 @@ class Sender:
         """Notifications that wait in vain, from before that is appended until the ledger knows."""
         self._most_turns = ledger.turns
         self._turns: set[asyncio.Task[None]] = set()
+        self._pace = ledger.pace
+        self._looked = 0.0
         self._concluded: list[Concluded] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -127,7 +127,7 @@ class Sender:
         Where others live beside us it takes a lease's time to know who is gone: then ``run`` does it.
         """
         await self._renew()
-        while orphans := self._orphans.look(self._in_hand):
+        while orphans := self._outlook.orphans():
             await self._log.publish(recording.results(orphans, self._membership.worker, self._clock()))
 
     async def run(self) -> None:
@@ -137,6 +137,7 @@ class Sender:
         alive = asyncio.create_task(self._stay_alive())
         try:
             while not self._stopping or self._tasks or self._concluded or self._turns:
+                await self._look_again()
                 self._wake.clear()
                 try:
                     turn = self._next()
@@ -193,23 +194,19 @@ class Sender:
 
     # --- one turn ---
 
+    async def _look_again(self) -> None:
+        """Wait until it is worth while to look at a ledger that is far: what comes in a flurry is one question."""
+        if self._pace:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, self._looked + self._pace - loop.time()))
+            self._looked = loop.time()
+
     async def _rest(self) -> None:
-        seconds = _IDLE_SECONDS if self._stopping or len(self._turns) >= self._most_turns else self._until_due()
+        is_full = self._stopping or len(self._turns) >= self._most_turns
+        seconds = IDLE_SECONDS if is_full else self._outlook.seconds(len(self._in_hand))
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self._membership.pause)):
                 await self._wake.wait()
-
-    def _until_due(self) -> float:
-        """Return for how many seconds there is nothing to do, as far as is known now."""
-        due = self._queue.due_at(self._name)
-        now = self._clock()
-        if due is not None and self._slots.free(now, len(self._in_hand)) > 0:
-            # What is due already waits for something in hand; that wakes us when it ends.
-            start = max(due, self._breaker.until, now + micros_of(self._limiter.pause()))
-            return min(_IDLE_SECONDS, max(0.0, (start - now) / 1_000_000)) if start > now else 0.25
-        if due is not None and (more_at := self._slots.more_at()) is not None:
-            return min(_IDLE_SECONDS, max(0.0, (more_at - now) / 1_000_000))
-        return _IDLE_SECONDS
 
     async def _pause(self, error: Exception) -> None:
         _log.warning("%s: log or ledger cannot be reached, trying again: %s", self._name, error)
@@ -225,8 +222,8 @@ class Sender:
         """Return what is to be recorded and claimed now; None where there is nothing, or enough is on its way."""
         if len(self._turns) >= self._most_turns:
             return None
-        chosen, unsendable = self._choose(), self._unsendable()
-        ended = self._concluded[:_MOST_RESULTS]
+        chosen, unsendable = ([], []) if self._stopping else (self._choose(), self._unsendable())
+        ended = self._concluded[:MOST_RESULTS]
         if not (ended or chosen or unsendable):
             return None
         worker = self._membership.worker
@@ -269,47 +266,17 @@ class Sender:
         )
 
     def _choose(self) -> list[Entry]:
-        now = self._clock()
-        free = min(self._channel.capabilities.claim, self._slots.free(now, len(self._in_hand)))
-        if self._stopping or free <= 0 or not self._membership.is_valid:
-            return []
-        share = self._membership.share
-        # With further turns on their way the queue still names what they claim.
-        many = free + (len(self._in_hand) if self._turns else 0)
-        found = self._queue.next(self._name, now, many, share)
-        if not found and share.count > 1:
-            found = self._queue.next(self._name, now - _HELP_AFTER, many)
-        found = [entry for entry in found if entry.notification not in self._in_hand][:free]
-        if self._breaker.is_open(now):
-            return [entry for entry in found if verdicts.is_late(verdicts.counted_from(entry, entry.at), now)]
-        found = found[: self._breaker.admits(now, len(found), len(self._in_hand))]
-        found = found[: self._limiter.take(len(found))]
-        further = self._dispatch.companions(self._channel, found)
-        return [*found, *(entry for entry in further if entry.notification not in self._in_hand)]
+        found = self._outlook.due(self._in_hand, further=bool(self._turns))
+        if self._breaker.is_open(self._clock()):
+            return found
+        companions = self._dispatch.companions(self._channel, found)
+        return [*found, *(entry for entry in companions if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
-        """Return what waits in vain: behind a newer update, or in the hands of who is gone."""
-        if self._stopping or not self._membership.is_valid:
-            return []
-        waiting = [
-            each
-            for each in self._queue.overtaken(self._name, _MOST_RESULTS, self._membership.share)
-            if not self._is_ours(each.entry.notification)
-        ]
-        now = self._clock()
-        sorted_out = self._doubts.sort(waiting, now, may_ask=not self._breaker.is_open(now))
-        for entries in sorted_out.asked:
+        vain = self._outlook.in_vain({*self._in_hand, *self._settling})
+        for entries in vain.asked:
             self._start(self._ask(entries))
-        overtaken = [
-            # In our own name: a claim that we have not heard of yet stands above it. And of what is in hand we know better
-            # than a ledger that is being folded anew.
-            (replace(each.entry, worker=self._membership.worker), verdicts.superseded(each))
-            for each in sorted_out.ended
-        ]
-        return [*overtaken, *self._orphans.look({*self._in_hand, *self._settling})]
-
-    def _is_ours(self, notification: str) -> bool:
-        return notification in self._in_hand or notification in self._settling
+        return vain.ended
 
     # --- what is in hand ---
 
@@ -323,8 +290,10 @@ class Sender:
             self._forget(entry for entry in claimed if entry.notification not in ours)
         self._failpoint("claimed")
         self._concluded += [(entry, verdicts.given_back(_BLOCKED, self._clock(), entry)) for entry in blocked]
-        for together in batches(mine, self._channel.capabilities):
-            self._start(self._send(together))
+        requests = batches(mine, self._channel.capabilities)
+        ahead = self._dispatch.look_ahead(mine) if len(requests) == len(mine) > 1 else NOTHING
+        for together in requests:
+            self._start(self._send(together, ahead))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -354,12 +323,12 @@ class Sender:
         for entry in entries:
             self._in_hand.pop(entry.notification, None)
 
-    async def _send(self, entries: Sequence[Entry]) -> None:
+    async def _send(self, entries: Sequence[Entry], ahead: Found) -> None:
         self._failpoint("before_send")
         began = self._clock()
         for entry in entries:
             self._slots.began(entry.notification, began)
-        conclusions = await self._attempt(entries, began)
+        conclusions = await self._attempt(entries, began, ahead)
         self._failpoint("sent")
         self._conclude(list(zip(entries, conclusions, strict=True)))
         self._wake.set()
@@ -380,11 +349,11 @@ class Sender:
         self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
         self._concluded += ended
 
-    async def _attempt(self, entries: Sequence[Entry], now: int) -> list[Conclusion]:
+    async def _attempt(self, entries: Sequence[Entry], now: int, ahead: Found) -> list[Conclusion]:
         if self._breaker.is_open(now) and all(
             verdicts.is_late(verdicts.counted_from(entry, entry.at), now) for entry in entries
         ):
             return [verdicts.given_up(entry, self._breaker.reason) for entry in entries]
         return await self._dispatch.send_all(
-            self._channel, entries, self._random, self._breaker.refusals, self._may_send
+            self._channel, entries, self._random, self._breaker.refusals, self._may_send, ahead
         )

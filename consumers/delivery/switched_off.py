@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
+from consumers.delivery.ahead import NOTHING, Found
 from consumers.delivery.channel import Capabilities, Channel, ConfirmBy, Message
 from consumers.delivery.outcome import Outcome, Rejected, Scope
 from consumers.delivery.queue import Entry
@@ -43,9 +44,13 @@ class SwitchedOff:
         random: Random,
         refusals: int,
         may_send: Callable[[Entry], bool],
+        ahead: Found = NOTHING,
     ) -> list[Conclusion]:
         ended = Conclusion(NotificationState.SUPPRESSED, REASON)
         return [after_doubt(ended) if entry.state == NotificationState.IN_DOUBT else ended for entry in entries]
+
+    def look_ahead(self, entries: Sequence[Entry]) -> Found:
+        return NOTHING
 
     def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
         return []

@@ -79,10 +79,10 @@ class Vault:
         kept = self._store.get_all(list(sealed))
         found: dict[str, bytes] = {}
         for owner, each in kept.items():
-            one = sealed[owner]
-            key = AESGCM(self._unwrap(owner, each.wrapped))
+            one, name = sealed[owner], owner.encode()
+            key = AESGCM(self._unwrap(name, each.wrapped))
             try:
-                found[owner] = key.decrypt(one[:_NONCE_BYTES], one[_NONCE_BYTES:], owner.encode())
+                found[owner] = key.decrypt(one[:_NONCE_BYTES], one[_NONCE_BYTES:], name)
             except InvalidTag:  # no ``suppress``: of a million even that takes half a second
                 continue
         return found
@@ -131,7 +131,7 @@ class Vault:
         kept = self._store.get(owner)
         if kept is None:
             raise ErasedError("there is no key for this owner")
-        key = AESGCM(self._unwrap(owner, kept.wrapped))
+        key = AESGCM(self._unwrap(owner.encode(), kept.wrapped))
         remembered = self._store.remembered
         until = _FOR_EVER if remembered is None else now + remembered
         with self._caching:
@@ -146,9 +146,9 @@ class Vault:
         wrapped = nonce + self._wrapper.encrypt(nonce, AESGCM.generate_key(256), owner.encode())
         return Kept(wrapped, None if lookup is None else self._hash(lookup))
 
-    def _unwrap(self, owner: str, wrapped: bytes) -> bytes:
+    def _unwrap(self, owner: bytes, wrapped: bytes) -> bytes:
         try:
-            return self._wrapper.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], owner.encode())
+            return self._wrapper.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], owner)
         except InvalidTag:
             raise WrongMasterKeyError("the master key does not open this key store") from None
 

@@ -40,6 +40,8 @@ from tocsin.listening import web_server
 
 _TURNS = 2
 """Appends of a sender on their way: an append, and the ledger's way to it, take longer than what comes meanwhile should wait."""
+_PACE_SECONDS = 0.04
+"""From one look at the ledger to the next: each asks the store five times, and what comes in a flurry can share it."""
 _log = logging.getLogger(__name__)
 
 
@@ -128,7 +130,7 @@ class DeliveryWorker:
         )
         name = channel.capabilities.name
         membership = Membership(RedisLeases(ground.redis, ground.engine.namespace), name)
-        ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store), turns=_TURNS)
+        ledger = Ledger(self._queue, self._publisher, StoreFolded(ground.store), _TURNS, _PACE_SECONDS)
         storage = redis_limits(ground.engine.redis.get_secret_value(), ground.engine.namespace)
         limiter = limiter_of(channel, self._allowed, links.secret, self._metrics, self._watch, storage)
         failpoint = failpoints.from_environment(environment)

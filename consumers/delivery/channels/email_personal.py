@@ -5,9 +5,11 @@ recipient by themselves would take three times as long as all else that is done 
 something in them needs to be escaped.
 """
 
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import orjson
@@ -32,7 +34,7 @@ class PersonalParts:
         self._headers = headers
         self._texts = texts
         self._domain = domain
-        self._fill = self._form(like)
+        self._pieces, self._places = self._form(like)
 
     def encode(self, people: Sequence[Person], attempt: str) -> bytes:
         """Return the personalizations of ``people`` as a JSON array; ``attempt`` is an argument that all of them have."""
@@ -41,8 +43,12 @@ class PersonalParts:
         ]
         if not _is_plain("".join(chain.from_iterable(own))):
             return orjson.dumps([self.values(one, to, attempt) for one, to in people])
-        fill = self._fill
-        return f"[{','.join([fill(*each) for each in own])}]".encode()
+        text, places = list(self._pieces), self._places
+        filled: list[str] = []
+        for each in own:
+            text[1::2] = places(each)
+            filled.append("".join(text))
+        return f"[{','.join(filled)}]".encode()
 
     def values(self, message: Message, to: str, attempt: str) -> dict[str, Any]:
         """Return one personalization. The message id and the links must fit into headers (``require_own_fitting``)."""
@@ -54,8 +60,11 @@ class PersonalParts:
         links = self._texts.links(message)
         return found | {"substitutions": links} if links else found
 
-    def _form(self, like: Message) -> Any:
-        """Return the function that fills in one recipient's own: a personalization with marks, encoded, and taken apart there."""
+    def _form(self, like: Message) -> tuple[list[str], Callable[[Sequence[str]], tuple[str, ...]]]:
+        """Return a personalization in pieces, of which each second one is a recipient's own, and what chooses those.
+
+        It is one with marks, encoded and taken apart where they stand.
+        """
         to, notification, unsubscribe, confirm, manage, attempt = (secrets.token_hex(12) for _ in range(6))
         marked = replace(
             like,
@@ -64,10 +73,9 @@ class PersonalParts:
             confirm_url=confirm if like.confirm_url else "",
             manage_url=manage if like.manage_url else "",
         )
-        text = orjson.dumps(self.values(marked, to, attempt)).decode().replace("{", "{{").replace("}", "}}")
-        for number, mark in enumerate((to, notification, unsubscribe, confirm, manage, attempt)):
-            text = text.replace(mark, f"{{{number}}}")
-        return text.format
+        marks = (to, notification, unsubscribe, confirm, manage, attempt)
+        pieces = re.split(f"({'|'.join(marks)})", orjson.dumps(self.values(marked, to, attempt)).decode())
+        return pieces, itemgetter(*map(marks.index, pieces[1::2]))
 
 
 def _is_plain(text: str) -> bool:

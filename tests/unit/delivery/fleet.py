@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from consumers.delivery.ahead import NOTHING, Found
 from consumers.delivery.channel import Channel, Endpoint
 from consumers.delivery.dispatch import Dispatch, Policy
 from consumers.delivery.fleet_queue import FleetQueue
@@ -64,11 +65,15 @@ class Gated:
         random: Random,
         refusals: int,
         may_send: Callable[[Entry], bool],
+        ahead: Found = NOTHING,
     ) -> list[Conclusion]:
         self.waiting += 1
         await self.gate.wait()
         self.waiting -= 1
-        return await self._dispatch.send_all(channel, entries, random, refusals, may_send)
+        return await self._dispatch.send_all(channel, entries, random, refusals, may_send, ahead)
+
+    def look_ahead(self, entries: Sequence[Entry]) -> Found:
+        return self._dispatch.look_ahead(entries)
 
     def companions(self, channel: Channel, chosen: Sequence[Entry]) -> list[Entry]:
         return self._dispatch.companions(channel, chosen)
@@ -138,6 +143,8 @@ class Fleet:
         self.unanswered = 0
         """How many of the next claims the log takes without saying so."""
         self.people: list[str] = []
+        self.asked_alone = 0
+        """How many subscribers were looked up one by one."""
         self.knowing = Knowing(self.store)
         self._vault = Vault(SqliteKeyStore(":memory:"), bytes(32))
         self._fold = PartitionFold(LEDGER, self.log, self.store)
@@ -148,6 +155,7 @@ class Fleet:
     # --- the ports that senders see ---
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
+        self.asked_alone += 1
         return self._subscribers.get(key)
 
     def active(self, page: str, keys: Sequence[str]) -> dict[str, Subscriber]:

@@ -59,6 +59,15 @@ async def test_senders_that_know_nothing_of_each_other_race_and_the_ledger_decid
     assert mail.states() == {"sent", "superseded"}
 
 
+async def test_the_subscribers_of_a_claim_are_looked_up_together(mail: Fleet) -> None:
+    await mail.worker()
+    mail.subscribe(4)
+    mail.tell()
+    await mail.until(mail.ended)
+    assert mail.states() == {"sent"}
+    assert mail.asked_alone == 0
+
+
 async def test_what_comes_while_a_claim_is_on_its_way_is_claimed_meanwhile(mail: Fleet) -> None:
     await mail.worker()
     mail.knowing.hears = False
