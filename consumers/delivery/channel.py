@@ -83,7 +83,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     (``AskableChannel``): how long after an attempt it surely tells of what it took. None: nobody can be asked.
     ``codes_a_day`` is how many people may be sent a code (``ConfirmBy.CODE``). ``waits_together`` says that a time at which the
     provider wants to be asked again is meant for the whole account, and not for one address. ``account`` is what that account is
-    called where another channel may have the same; it is no secret.
+    called where another channel may have the same; it is no secret. ``browser_key`` is the public key with which a browser
+    subscribes (base64url), where browsers are what it reaches.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     codes_a_day: int = 0
     waits_together: bool = False
     account: str = ""
+    browser_key: str = ""
 
     @property
     def asks(self) -> bool:

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
 from consumers.delivery.classify import classify_http
@@ -146,6 +147,7 @@ class WebPushChannel:
 
         self._pusher = WebPusher
         self._vapid = Vapid02(_private_key(settings.vapid_private_key.reveal()))
+        self.capabilities = replace(self.capabilities, browser_key=settings.application_server_key)
         self._settings = settings
         self._now = context.now
         self._guard = guard or Guard([ip_network(network) for network in settings.allow_networks])

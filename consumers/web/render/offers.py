@@ -14,12 +14,16 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Offers(msgspec.Struct, frozen=True):
-    """What the forms have fields for: mail, webhooks, ``others``; ``phone`` is a number's example, empty where none is taken."""
+    """What the forms have fields for: mail, webhooks, ``others``; ``phone`` is a number's example, empty where none is taken.
+
+    ``browser_key`` is the public key with which a browser subscribes to notifications, empty where there are none.
+    """
 
     email: bool = True
     webhook: bool = True
     others: Sequence[Offer] = ()
     phone: str = ""
+    browser_key: str = ""
 
 
 BY_DEFAULT = Offers()

@@ -1,11 +1,12 @@
 """Every page of the site from the builders' views, and a small server that shows them to a browser."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec.structs import replace
 
@@ -39,6 +40,8 @@ _SLACK = Offer("slack", "Slack", "https://hooks.slack.com/services/T0/B0/abc")
 OFFERING = Pages(
     ASSETS.url, Offers(others=[_SLACK, Offer("teams", "Teams", "https://x.example/")], phone="+4915123456789")
 )
+KEY = "BA7i-xgFVt-7qTkyXIJ8opZ9PFmYEqrjkxmaLGXbTYdhBBPkzkPfnFXDcPq7EIgGlkPVCeA6UAM1Upqtw3zDBtE"
+PUSHING = Pages(ASSETS.url, Offers(browser_key=KEY))
 CHATS = Pages(ASSETS.url, Offers(email=False, webhook=False, others=[_SLACK]))
 
 
@@ -69,6 +72,7 @@ def every_page() -> dict[str, bytes]:
         "manage phone": OFFERING.manage(outage, "/manage/abc", replace(MANAGED, state="active")),
         "subscribe anywhere": OFFERING.subscribe(outage),
         "subscribe by chat": CHATS.subscribe(outage),
+        "subscribe in a browser": PUSHING.subscribe(outage),
         "message": PAGES.message(outage, "Check your mail", "We sent you a link."),
         "400": PAGES.error(outage, 400, "Kinds: choose at least one."),
         "404": PAGES.error(outage, 404),
@@ -84,6 +88,10 @@ class Site:
     def __init__(self, view: PageView) -> None:
         self.pages = {name.replace(" ", "-"): html for name, html in every_page().items()}
         self.url = ""
+        self.posted: list[tuple[str, dict[str, list[str]]]] = []
+        """What forms and scripts have sent, by path."""
+        self.refusal: dict[str, str] | None = None
+        """What they are answered instead of success."""
         self._changed = threading.Condition()
         self._version = 0
         self._open = True
@@ -136,11 +144,17 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             else:
                 self.send_error(HTTPStatus.NOT_FOUND)
 
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            site.posted.append((self.path, parse_qs(body)))
+            status = HTTPStatus.OK if site.refusal is None else HTTPStatus.BAD_REQUEST
+            self._answer(json.dumps(site.refusal or {}).encode(), "application/json", status)
+
         def log_message(self, *_: object) -> None:
             """Say nothing: the browser's requests are not what a test prints."""
 
-        def _answer(self, body: bytes, media_type: str) -> None:
-            self.send_response(HTTPStatus.OK)
+        def _answer(self, body: bytes, media_type: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+            self.send_response(status)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)

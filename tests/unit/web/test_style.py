@@ -70,6 +70,7 @@ def test_the_files_are_small_and_ask_for_nothing_from_elsewhere() -> None:
     files = Assets.load().files
     assert len(files["page.css"].content) < 20_000
     assert len(files["page.js"].content) < 20_000
+    assert len(files["push.js"].content) + len(files["push-worker.js"].content) < 8_000
     for name, asset in files.items():
         assert b"url(" not in asset.content, name
         assert b"@import" not in asset.content, name

@@ -25,6 +25,7 @@ from tests.fakes.vendors.matrix import HOOK, try_all, word_of
 from tests.fakes.vendors.push import AUTH, PATH, PUBLIC, PushService, decrypted, raw
 from tests.fakes.vendors.server import VendorServer
 from tests.unit.delivery.channels.messages import NOTICE, message, notice
+from tocsin.faces import offers_of
 
 VAPID = "C1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"
 GIVEN = {"vapid_private_key": VAPID, "contact": "mailto:status@acme.example"}
@@ -247,3 +248,12 @@ def test_settings_that_cannot_work(changes: dict[str, Any]) -> None:
 def test_the_key_that_browsers_subscribe_with() -> None:
     assert VAPID not in repr(SETTINGS)
     assert len(raw(SETTINGS.application_server_key)) == 65
+
+
+async def test_the_form_has_a_button_with_the_key_of_the_channel_and_no_field() -> None:
+    made = WebPushChannel(SETTINGS, ChannelContext())
+    offers = offers_of({"webpush": made})
+    await made.close()
+    assert offers.browser_key == SETTINGS.application_server_key
+    assert (offers.email, offers.webhook, list(offers.others)) == (False, False, [])
+    assert offers_of({}).browser_key == ""
