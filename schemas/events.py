@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.vocabulary import (
     AlertStatus,
+    Audience,
     CellStatus,
     DigestEvery,
     Impact,
@@ -138,7 +139,10 @@ class RegionsDefined(EventData, frozen=True):
 
 
 class ComponentDefined(EventData, frozen=True):
-    """A component or a group (a component that is another's parent) as it now is."""
+    """A component or a group (a component that is another's parent) as it now is.
+
+    What is ``internal``, and all below it, the public never hears of.
+    """
 
     component: str
     name: str
@@ -148,6 +152,7 @@ class ComponentDefined(EventData, frozen=True):
     slo: float | None
     third_party: bool
     description: str
+    audience: Audience = Audience.PUBLIC
 
 
 class ComponentRemoved(EventData, frozen=True):
@@ -290,7 +295,7 @@ class DraftWithdrawn(EventData, frozen=True):
 
 
 class IncidentOpened(EventData, frozen=True):
-    """The public learns of an incident; ``rule`` and ``component`` are null where a person opened it."""
+    """The public, or an internal ``audience``, learns of an incident; ``rule`` and ``component`` are null where a person opened it."""
 
     incident: str
     update: str
@@ -303,6 +308,7 @@ class IncidentOpened(EventData, frozen=True):
     component: str | None
     draft: str | None
     promise_at: Micros | None
+    audience: Audience = Audience.PUBLIC
 
 
 class IncidentUpdated(EventData, frozen=True):
@@ -342,7 +348,7 @@ class PromiseReminded(EventData, frozen=True):
 
 
 class MaintenanceScheduled(EventData, frozen=True):
-    """A maintenance was announced."""
+    """A maintenance was announced, to the public or to an internal ``audience``."""
 
     maintenance: str
     update: str
@@ -351,6 +357,7 @@ class MaintenanceScheduled(EventData, frozen=True):
     affects: list[Effect]
     starts_at: Micros
     ends_at: Micros
+    audience: Audience = Audience.PUBLIC
 
 
 class MaintenanceUpdated(EventData, frozen=True):
@@ -380,7 +387,8 @@ class Filter(msgspec.Struct, frozen=True, gc=False):
 class SubscriberAdded(EventData, frozen=True):
     """Someone signed up (``pending``) or was signed up by an operator (``active``).
 
-    ``address`` is encrypted with the subscriber's own key; for a webhook it holds the URL and the signing secret.
+    ``address`` is encrypted with the subscriber's own key; for a webhook it holds the URL and the signing secret. Only
+    operators say that somebody is of the internal ``audience``.
     """
 
     subscriber: str
@@ -389,6 +397,7 @@ class SubscriberAdded(EventData, frozen=True):
     filter: Filter
     confirmed: bool
     origin: str
+    audience: Audience = Audience.PUBLIC
 
 
 class SubscriberConfirmed(EventData, frozen=True):
@@ -409,6 +418,13 @@ class SubscriberChanged(EventData, frozen=True):
 
     subscriber: str
     filter: Filter
+
+
+class AudienceAssigned(EventData, frozen=True):
+    """An operator says whom a subscriber belongs to from now on: the public, or those who work here."""
+
+    subscriber: str
+    audience: Audience
 
 
 class SubscriberPaused(EventData, frozen=True):
@@ -488,7 +504,8 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
 
     ``subject_id`` is the incident, maintenance or subscriber it is about. ``changes`` are the cells that choose the
     audience, ``affects`` those affected once this is told, ``components`` their names in the same order.
-    ``impact_chosen`` says that a person set the impact, which then counts for every cell.
+    ``impact_chosen`` says that a person set the impact, which then counts for every cell. Of what is ``internal`` only
+    internal subscribers are told; a public notice names no internal component.
     """
 
     kind: Kind
@@ -508,6 +525,7 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     promise_at: Micros | None
     started_at: Micros
     published_at: Micros
+    audience: Audience = Audience.PUBLIC
 
 
 class NoticePublished(EventData, frozen=True):
@@ -636,6 +654,7 @@ EVENT_TYPES: tuple[type[EventData], ...] = (
     SubscriberConfirmed,
     ConfirmationRequested,
     SubscriberChanged,
+    AudienceAssigned,
     SubscriberPaused,
     PaceChosen,
     SubscriberRemoved,

@@ -45,7 +45,7 @@ SUBSCRIPTIONS = Topic(
     DEFAULT_PARTITIONS,
     (
         e.SubscriberAdded, e.SubscriberConfirmed, e.ConfirmationRequested, e.SubscriberChanged, e.SubscriberPaused,
-        e.PaceChosen,
+        e.PaceChosen, e.AudienceAssigned,
         e.SubscriberRemoved, e.EndpointSuppressed, e.EndpointReinstated,
     ),
 )  # fmt: skip
@@ -100,7 +100,7 @@ def route(event: AnyEvent) -> tuple[str, str]:
             return ALERTS.name, instance_key(page, data.source, data.fingerprint)
         case (
             e.SubscriberAdded() | e.SubscriberConfirmed() | e.ConfirmationRequested() | e.SubscriberChanged()
-            | e.SubscriberPaused() | e.PaceChosen() | e.SubscriberRemoved() | e.EndpointSuppressed() | e.EndpointReinstated()
+            | e.SubscriberPaused() | e.PaceChosen() | e.AudienceAssigned() | e.SubscriberRemoved() | e.EndpointSuppressed() | e.EndpointReinstated()
         ):  # fmt: skip
             return SUBSCRIPTIONS.name, f"{page}/{data.subscriber}"
         case e.NoticePublished(notice=notice):

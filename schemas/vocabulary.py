@@ -58,6 +58,13 @@ class Impact(StrEnum):
     CRITICAL = "critical"
 
 
+class Audience(StrEnum):
+    """For whom something is, and whom a subscriber belongs to: everybody, or only those who work here."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+
+
 class Publish(StrEnum):
     """How a rule's incident reaches the public."""
 

@@ -22,6 +22,7 @@ from consumers.reliability.past import PastReader
 from consumers.reliability.reader import UptimeReader
 from consumers.web import ports
 from consumers.web.dependencies import WebDependencies
+from consumers.web.pictures import PublicPictures
 from consumers.web.prepared import PreparedBodies
 from consumers.web.public import recipes
 from consumers.web.render.assets import Assets
@@ -120,6 +121,7 @@ def known_by(find: Callable[[str, str], Subscriber | None]) -> KnownOf:
                 state=found.state,
                 suppression=found.suppression,
                 pace=found.pace or AT_ONCE,
+                audience=found.audience,
             )
         )
 
@@ -166,6 +168,7 @@ def web_of(
     pages = Pages(assets.url, offers_of(channels))
     uptime = UptimeReader(reading.past)
     board, subscribers = reading.board, reading.subscribers
+    public = PublicPictures(board)
     titles = {name: channel.capabilities.title for name, channel in channels.items()}
     return WebDependencies(
         page=page,
@@ -175,7 +178,8 @@ def web_of(
         metrics=metrics,
         assets=assets,
         pages=pages,
-        bodies=PreparedBodies(board, page, recipes(pages, uptime), clock=clock, metrics=metrics),
+        public=public,
+        bodies=PreparedBodies(public, page, recipes(pages, uptime), clock=clock, metrics=metrics),
         stream=ChangeStream(board, metrics),
         uptime=uptime,
         audience=AudienceReport(subscribers, addresses),

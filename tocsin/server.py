@@ -165,7 +165,7 @@ class Server:
         return self._answer(request, problem_of(error))
 
     def _answer(self, request: Request, problem: ProblemError) -> Response:
-        return errors.answer(request, problem, self._web.pages, self._backend.board.view(self._page))
+        return errors.answer(request, problem, self._web.pages, self._web.public.view(self._page))
 
     def _intake_deps(self) -> IntakeDeps:
         backend = self._backend

@@ -9,18 +9,22 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from schemas.events import Cell, Change, Filter, Notice
-from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, Impact, Kind
+from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, Audience, Impact, Kind
+
+NOT_FOR_THE_PUBLIC = "it is internal, and the subscriber is not"
 
 
 class Question(msgspec.Struct, frozen=True):
     """The part of a notice that chooses the audience.
 
-    ``reached`` are the changed cells with their impact; a component stands with the groups above it.
+    ``reached`` are the changed cells with their impact; a component stands with the groups above it. Of what is for an
+    internal ``audience`` nobody else is told.
     """
 
     kind: Kind
     reached: list["Reached"]
     impact: Impact
+    audience: Audience = Audience.PUBLIC
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -49,11 +53,15 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Whether a subscriber is told, and why or why not: ``matches`` are the changed cells that the filter reaches."""
+    """Whether a subscriber is told, and why or why not: ``matches`` are the changed cells that the filter reaches.
+
+    ``may_be_told`` says that they want this kind at all and belong to those whom it is for: else nothing reaches them, whatever
+    they heard before.
+    """
 
     told: bool
     reason: str
-    wants_kind: bool
+    may_be_told: bool
     matches: tuple[Match, ...]
 
 
@@ -63,7 +71,7 @@ def question(notice: Notice, lineage: Callable[[str], list[str]]) -> Question:
         Reached(lineage(change.component), change.region, notice.impact if notice.impact_chosen else _impact(change))
         for change in notice.changes
     ]
-    return Question(notice.kind, reached, notice.impact)
+    return Question(notice.kind, reached, notice.impact, notice.audience)
 
 
 def _impact(change: Change) -> Impact:
@@ -71,13 +79,18 @@ def _impact(change: Change) -> Impact:
     return max(IMPACT_OF_STATUS[change.old], IMPACT_OF_STATUS[change.new], key=IMPACT_RANK.__getitem__)
 
 
-def decide(wanted: Filter, asked: Question) -> Decision:
-    """Say whether an active subscriber with this filter is in the audience, and which part of the filter says so."""
+def decide(wanted: Filter, asked: Question, belongs_to: Audience = Audience.PUBLIC) -> Decision:
+    """Say whether an active subscriber with this filter is in the audience, and which part of the filter says so.
+
+    ``belongs_to`` is the subscriber's own audience: internal ones hear of what is public, too.
+    """
     matches = tuple(_matches(wanted, asked))
     if asked.kind not in wanted.kinds:
         return Decision(False, f"does not want to hear of: {asked.kind}", False, matches)
     if asked.kind is Kind.REMINDER:
         return Decision(True, "is an operator", True, matches)
+    if not is_for(asked.audience, belongs_to):
+        return Decision(False, NOT_FOR_THE_PUBLIC, False, matches)
     heavy = next((match for match in matches if match.weighs), None)
     if wanted.cells is None:
         if heavy or (not asked.reached and _weighs(asked.impact, wanted, asked.kind)):
@@ -90,6 +103,11 @@ def decide(wanted: Filter, asked: Question) -> Decision:
             return Decision(False, f"chose {_name(own)}, but only from {wanted.min_impact} impact", True, matches)
         case _:
             return Decision(False, "chose none of the cells that changed", True, matches)
+
+
+def is_for(audience: Audience, belongs_to: Audience) -> bool:
+    """Return whether somebody who belongs to an audience may know of what is for ``audience``."""
+    return audience is Audience.PUBLIC or belongs_to is Audience.INTERNAL
 
 
 def _matches(wanted: Filter, asked: Question) -> Iterator[Match]:

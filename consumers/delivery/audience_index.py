@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pyroaring import BitMap
 
 from consumers.delivery.audience import Question
-from consumers.delivery.page_index import IMPACTS, STATES, PageIndex
+from consumers.delivery.page_index import IMPACTS, STATES, PageIndex, Standing
 from schemas.events import Filter
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 
 _WORST = IMPACTS[-1]
 
@@ -30,16 +30,24 @@ class AudienceIndex:
         """Return how many subscribers there are or were, of all pages."""
         return sum(len(index.ids) for index in self.pages.values())
 
-    def put(self, page: str, subscriber: str, channel: str, state: str, wanted: Filter) -> None:
+    def put(
+        self,
+        page: str,
+        subscriber: str,
+        channel: str,
+        state: str,
+        wanted: Filter,
+        belongs_to: Audience = Audience.PUBLIC,
+    ) -> None:
         """Let a subscriber stand so from now on; only ``page_index.ACTIVE`` ones are matched."""
-        self.page(page).put(subscriber, channel, state, wanted)
+        self.page(page).put(subscriber, channel, state, wanted, belongs_to)
 
     def withdraw(self, page: str, subscriber: str) -> None:
         """Let it be as if a subscriber had never come."""
         self.page(page).withdraw(subscriber)
 
-    def standing(self, page: str, subscriber: str) -> tuple[str, str, Filter] | None:
-        """Return a subscriber's channel, state and filter, None for a stranger."""
+    def standing(self, page: str, subscriber: str) -> Standing | None:
+        """Return how a subscriber stands, None for a stranger."""
         return self.page(page).standing(subscriber)
 
     def in_state(self, page: str, state: str) -> list[str]:
@@ -72,21 +80,26 @@ class AudienceIndex:
         if asked.kind is Kind.REMINDER:
             return _union(index.wanting(Kind.REMINDER, _WORST))
         if not asked.reached:
-            return _union(index.wanting(asked.kind, _weight(asked.kind, asked.impact), everything=True))
+            impact = _weight(asked.kind, asked.impact)
+            return _union(index.wanting(asked.kind, impact, asked.audience, everything=True))
         # Of all cells the worst reaches whoever any of them reaches among those who chose everything.
         worst = max((_weight(asked.kind, cell.impact) for cell in asked.reached), key=IMPACTS.index)
-        found = index.wanting(asked.kind, worst, everything=True)
+        found = index.wanting(asked.kind, worst, asked.audience, everything=True)
         for cell in asked.reached:
             chose = _union(list(index.choosers(cell.lineage, cell.region)))
             impact = _weight(asked.kind, cell.impact)
-            found += [chose & members for members in index.wanting(asked.kind, impact, everything=False)]
+            wanting = index.wanting(asked.kind, impact, asked.audience, everything=False)
+            found += [chose & members for members in wanting]
         return _union(found)
 
-    def wanting(self, page: str, subscribers: Iterable[str], kind: Kind) -> BitMap:
-        """Return those of ``subscribers`` who want this kind at all: what is asked of those who were told before."""
+    def wanting(
+        self, page: str, subscribers: Iterable[str], kind: Kind, audience: Audience = Audience.PUBLIC
+    ) -> BitMap:
+        """Return those of ``subscribers`` who want this kind at all and are of the audience: what is asked of who was told before."""
         index = self.page(page)
         known = BitMap(number for one in subscribers if (number := index.numbers.get(one)) is not None)
-        return _union([known & members for members in index.wanting(kind, _WORST)])
+        secret = Audience.PUBLIC if kind is Kind.REMINDER else audience
+        return _union([known & members for members in index.wanting(kind, _WORST, secret)])
 
     def count(self, page: str) -> int:
         """Return the number of active subscribers."""

@@ -17,11 +17,12 @@ from pyroaring import BitMap
 from consumers.delivery.audience_index import AudienceIndex
 from consumers.delivery.page_index import IMPACTS, KINDS, STATES, PageIndex
 from schemas.events import Cell
+from schemas.vocabulary import Audience
 
 P = TypeVar("P", bound=msgspec.Struct)
 _MAGIC = b"tocsin-audience\x01"
 _SUM = 32
-_WORDS = [sys.byteorder, str(array("I").itemsize), *STATES, *KINDS, *IMPACTS]
+_WORDS = [sys.byteorder, str(array("I").itemsize), *STATES, *KINDS, Audience.INTERNAL, *IMPACTS]
 """What the packed words mean: where it differs, they mean something else."""
 _BETWEEN = "\n"
 

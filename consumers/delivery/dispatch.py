@@ -10,6 +10,7 @@ import msgspec
 
 from consumers.delivery.ahead import NOTHING, Found, Lookups, Subscribers, is_over
 from consumers.delivery.alike import Alike
+from consumers.delivery.audience import NOT_FOR_THE_PUBLIC, is_for
 from consumers.delivery.channel import BatchChannel, Channel, ConfirmBy, Message
 from consumers.delivery.ledger_rules import TAKEN
 from consumers.delivery.outcome import Finding, InDoubt, Outcome, Retry, Sent, Unknown
@@ -346,6 +347,8 @@ def _ready(
 def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
     if _asks(notice):
         return "" if subscriber.state == PENDING else f"the subscriber is {subscriber.state} already"
+    if notice.kind is not _REMINDER and not is_for(notice.audience, subscriber.audience):
+        return NOT_FOR_THE_PUBLIC
     if subscriber.state == ACTIVE or (subscriber.state == PAUSED and notice.kind is Kind.CONFIRMATION):
         return ""
     return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")

@@ -6,11 +6,12 @@ A subscriber has a number, in the order of their coming. It knows neither questi
 
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pyroaring import BitMap
 
 from schemas.events import Cell, Filter
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 
 PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED = "pending", "active", "paused", "removed", "suppressed"
 STATES = ("", PENDING, ACTIVE, PAUSED, REMOVED, SUPPRESSED)
@@ -20,13 +21,23 @@ _ABSENT, _ACTIVE = STATES.index(""), STATES.index(ACTIVE)
 KINDS, IMPACTS = tuple(Kind), tuple(Impact)
 """In the order of their bits and of their ranks."""
 _BITS = tuple((kind, 1 << number) for number, kind in enumerate(KINDS))
-_IMPACT_SHIFT, _EVERYTHING, _COUNT_SHIFT = 8, 1 << 12, 13
-"""A filter's first word: a bit for each kind, the rank of the impact, whether it is of everything, how many words follow."""
+_INTERNAL, _IMPACT_SHIFT, _EVERYTHING, _COUNT_SHIFT = 1 << 7, 8, 1 << 12, 13
+"""The first word of a subscriber: a bit for each kind, whether they are internal, the rank of the impact, whether the filter
+is of everything, how many words follow."""
 _HEAD = (1 << _COUNT_SHIFT) - 1
 _IMPACT = 0xF
 _WORTH_SWEEPING = 100_000
 """Words left over from filters that were changed, from which on they may be worth to be swept out."""
 _NOTHING = (0,)
+
+
+class Standing(NamedTuple):
+    """How a subscriber stands: channel, state, filter, and whom they belong to."""
+
+    channel: str
+    state: str
+    filter: Filter
+    belongs_to: Audience
 
 
 class PageIndex:
@@ -48,21 +59,25 @@ class PageIndex:
         self.by_head: dict[int, BitMap] = {}
         self.by_channel: dict[str, BitMap] = {}
 
-    def put(self, subscriber: str, channel: str, state: str, wanted: Filter) -> None:
+    def put(
+        self, subscriber: str, channel: str, state: str, wanted: Filter, belongs_to: Audience = Audience.PUBLIC
+    ) -> None:
         """Let a subscriber stand so from now on; their channel never changes."""
-        self._set(subscriber, channel, _CODES[state], self.packed(wanted))
+        self._set(subscriber, channel, _CODES[state], self.packed(wanted, belongs_to))
 
     def withdraw(self, subscriber: str) -> None:
         """Let it be as if a subscriber had never come; their number is kept for them."""
         if (number := self.numbers.get(subscriber)) is not None:
             self._set(subscriber, self.channel(number), _ABSENT, _NOTHING)
 
-    def standing(self, subscriber: str) -> tuple[str, str, Filter] | None:
-        """Return channel, state and filter; None for a stranger."""
+    def standing(self, subscriber: str) -> Standing | None:
+        """Return how a subscriber stands; None for a stranger."""
         number = self.numbers.get(subscriber)
         if number is None or self.states[number] == _ABSENT:
             return None
-        return self.channel(number), STATES[self.states[number]], self.unpacked(self._words_of(number))
+        words = self._words_of(number)
+        belongs_to = Audience.INTERNAL if words[0] & _INTERNAL else Audience.PUBLIC
+        return Standing(self.channel(number), STATES[self.states[number]], self.unpacked(words), belongs_to)
 
     def in_state(self, state: str) -> list[str]:
         """Return the subscribers who stand so, in the order in which they were numbered; from any thread."""
@@ -80,23 +95,32 @@ class PageIndex:
                 if (number := self.cell_numbers.get((component, where))) is not None:
                     yield self.by_cell[number]
 
-    def wanting(self, kind: Kind, impact: Impact, *, everything: bool | None = None) -> list[BitMap]:
-        """Return bitmaps without common members of those who want this kind, this impact or less, and everything or not."""
+    def wanting(
+        self, kind: Kind, impact: Impact, audience: Audience = Audience.PUBLIC, *, everything: bool | None = None
+    ) -> list[BitMap]:
+        """Return bitmaps without common members of those who want this kind, this impact or less, and everything or not.
+
+        Of what is for an internal ``audience``, those who are internal.
+        """
+        secret = audience is Audience.INTERNAL
         bit, rank = 1 << KINDS.index(kind), IMPACTS.index(impact)
         return [
             members
             for head, members in list(self.by_head.items())
             if head & bit
+            and (head & _INTERNAL or not secret)
             and (head >> _IMPACT_SHIFT & _IMPACT) <= rank
             and (everything is None or everything == bool(head & _EVERYTHING))
         ]
 
-    def packed(self, wanted: Filter) -> tuple[int, ...]:
-        """Return a filter as words."""
+    def packed(self, wanted: Filter, belongs_to: Audience = Audience.PUBLIC) -> tuple[int, ...]:
+        """Return a filter, and whose it is, as words."""
         head, kinds, cells = IMPACTS.index(wanted.min_impact) << _IMPACT_SHIFT, wanted.kinds, wanted.cells
         for kind, bit in _BITS:
             if kind in kinds:
                 head |= bit
+        if belongs_to is Audience.INTERNAL:
+            head |= _INTERNAL
         if cells is None:
             return (head | _EVERYTHING,)
         known = self.cell_numbers

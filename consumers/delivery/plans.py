@@ -46,11 +46,12 @@ def is_planned(notice: Notice) -> bool:
 def plan(book: SubscriberBook, page: str, notice: Notice, told: Iterable[str]) -> Planned:
     """Find the audience of ``notice``; ``told`` are the ids of those who heard of its subject before.
 
-    Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches.
+    Once told, told to the end: whoever heard of the outbreak hears of the all-clear, whatever it reaches. Only who is not
+    internal any more hears no more of what is.
     """
     index = book.index
     matched = index.numbers(page, asked_of(book, page, notice))
-    again = index.wanting(page, told, notice.kind)
+    again = index.wanting(page, told, notice.kind, notice.audience)
     # Operators who are reminded are not told of the incident by that.
     newly = index.ids(page, matched - again) if notice.kind is not Kind.REMINDER else []
     # That it is nobody is on the record too: without a plan a notice would be taken for one that is yet to be planned.
@@ -73,8 +74,8 @@ def verdict(known: Subscriber | None, asked: Question, *, told_before: bool = Fa
     if known.state != ACTIVE:
         why = "not confirmed yet" if known.state == PENDING else known.reason
         return Verdict(False, f"the subscriber is {known.state}" + (f": {why}" if why else ""))
-    decision = audience.decide(known.filter, asked)
-    if told_before and decision.wants_kind and not decision.told:
+    decision = audience.decide(known.filter, asked, known.audience)
+    if told_before and decision.may_be_told and not decision.told:
         return Verdict(
             True, f"was told of it before, so is told to the end; else not: {decision.reason}", decision.matches
         )

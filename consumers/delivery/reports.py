@@ -14,7 +14,7 @@ from consumers.delivery.subscribers import Subscriber
 from consumers.web.ports import AudienceCount, Delivery, Explanation, Recipient, SubscriberRow
 from schemas.events import Cell
 from schemas.shapes import decoder
-from schemas.vocabulary import Impact, Kind, NotificationState
+from schemas.vocabulary import Audience, Impact, Kind, NotificationState
 from streams.keys.vault import ErasedError, Vault
 
 SAMPLE = 5
@@ -53,27 +53,36 @@ class AudienceReport:
         self._subscribers = subscribers
         self._addresses = addresses
 
-    def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> AudienceCount:
+    def count(
+        self, page: str, cells: Sequence[Cell] | None, impact: Impact, audience: Audience = Audience.PUBLIC
+    ) -> AudienceCount:
         """Return the audience of an incident on ``cells`` (None: of one that names none) in numbers."""
         index = self._subscribers.index
-        numbers = index.numbers(page, self._question(page, cells, impact))
+        numbers = index.numbers(page, self._question(page, cells, impact, audience))
         first = (self._subscribers.subscriber(page, key) for key in index.ids(page, numbers[:SAMPLE]))
         sample = [Recipient(one.id, one.channel, self._addresses.masked(one)) for one in first if one is not None]
         return AudienceCount(len(numbers), index.counts(page, numbers), sample)
 
-    def explain(self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact) -> Explanation | None:
+    def explain(
+        self,
+        page: str,
+        subscriber: str,
+        cells: Sequence[Cell] | None,
+        impact: Impact,
+        audience: Audience = Audience.PUBLIC,
+    ) -> Explanation | None:
         """Say why a subscriber would be told or not; None for an unknown one."""
         known = self._subscribers.subscriber(page, subscriber)
         if known is None:
             return None
-        verdict = plans.verdict(known, self._question(page, cells, impact))
+        verdict = plans.verdict(known, self._question(page, cells, impact, audience))
         return Explanation(subscriber, verdict.told, verdict.reason)
 
-    def _question(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> Question:
+    def _question(self, page: str, cells: Sequence[Cell] | None, impact: Impact, audience: Audience) -> Question:
         reached = [
             Reached(self._subscribers.lineage(page, cell.component), cell.region, impact) for cell in cells or ()
         ]
-        return Question(Kind.INCIDENT, reached, impact)
+        return Question(Kind.INCIDENT, reached, impact, audience)
 
 
 class DeliveryReport:
@@ -147,4 +156,5 @@ class SubscriberReport:
             one.created_at,
             one.pace,
             one.suppression,
+            one.audience,
         )

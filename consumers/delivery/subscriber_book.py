@@ -26,7 +26,7 @@ Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _NEEDLESS = {"address", "reason", "origin", "created_at", "pace"}
 """What neither planning nor the fold asks of a subscriber."""
-_INDEXED = {"id", "channel", "filter", "state"}
+_INDEXED = {"id", "channel", "filter", "state", "audience"}
 _DEFAULTS = {
     field.name: field.default
     for field in msgspec.structs.fields(Subscriber)
@@ -53,11 +53,12 @@ class IndexedTable(FollowedTable[Subscriber]):
         found = self.index.standing(page, key)
         if found is None:
             return None
-        channel, state, wanted = found
-        return Subscriber(key, channel, b"", wanted, state, "", "", 0, **self._rare.get((page, key), {}))
+        channel, state, wanted, audience = found
+        rare = self._rare.get((page, key), {})
+        return Subscriber(key, channel, b"", wanted, state, "", "", 0, audience=audience, **rare)
 
     def put(self, page: str, key: str, value: Subscriber) -> None:
-        self.index.page(page).put(key, value.channel, value.state, value.filter)
+        self.index.page(page).put(key, value.channel, value.state, value.filter, value.audience)
         if (rare := _rare_of(value)) != _USUAL:
             self._rare[page, key] = dict(zip(_RARE, rare, strict=True))
         elif self._rare:
@@ -115,7 +116,7 @@ class SubscriberBook:
         if after is None:
             self.index.withdraw(page, key)
         else:
-            self.index.put(page, key, after.channel, after.state, after.filter)
+            self.index.put(page, key, after.channel, after.state, after.filter, after.audience)
 
     def subscriber(self, page: str, key: str) -> Subscriber | None:
         """Return a subscriber as folded so far."""

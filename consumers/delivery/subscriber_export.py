@@ -40,6 +40,7 @@ class SubscriberExport:
             one.filter,
             one.created_at,
             one.pace,
+            one.audience,
         )
 
 

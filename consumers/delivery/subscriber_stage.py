@@ -12,13 +12,15 @@ import msgspec
 
 from consumers.delivery.audience_file import AudienceFile
 from consumers.delivery.audience_index import AudienceIndex
+from consumers.delivery.page_index import Standing
 from consumers.delivery.subscriber_book import Query, StoredBook
 from consumers.delivery.subscribers import ACTIVE, OF_SUBSCRIBERS, PROCESSOR, SUBSCRIBERS, Subscriber
 from schemas.events import AnyEvent, Filter
 from schemas.shapes import decoder
+from schemas.vocabulary import Audience
 from streams.runtime.stage import FoldStage
 
-_Standing: TypeAlias = tuple[str, str, Filter] | None
+_Standing: TypeAlias = Standing | None
 _SELECT = "select page, key, value from state where stage = ? and tbl = ?"
 _POSITION = 'select position from positions where "group" = ? and place = 0'
 _WORTH_KEEPING = 20_000
@@ -34,6 +36,7 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
     channel: str
     filter: Filter
     state: str
+    audience: Audience = Audience.PUBLIC
 
 
 class SubscriberStage(FoldStage):
@@ -127,7 +130,7 @@ class SubscriberStage(FoldStage):
         index, decode = self.book.index, decoder(_Row).decode
         for page, key, value in rows:
             row = decode(value)
-            index.put(page, key, row.channel, row.state, row.filter)
+            index.put(page, key, row.channel, row.state, row.filter, row.audience)
 
     def _undo(self) -> None:
         """Give the index back what it held before a transaction that was rolled back."""

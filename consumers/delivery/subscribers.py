@@ -10,7 +10,7 @@ from consumers.delivery.suppression import Quarantine
 from schemas import events as e
 from schemas.events import AnyEvent, Filter, Micros, Pace, PageDefined
 from schemas.topics import PAGES, SUBSCRIPTIONS
-from schemas.vocabulary import Suppression
+from schemas.vocabulary import Audience, Suppression
 from streams.domain.processor import Output, Processor
 from streams.domain.state import State, TableSpec
 
@@ -19,7 +19,7 @@ PENDING, ACTIVE, PAUSED = page_index.PENDING, page_index.ACTIVE, page_index.PAUS
 REMOVED, SUPPRESSED = page_index.REMOVED, page_index.SUPPRESSED
 _HERE = (PENDING, ACTIVE, PAUSED, SUPPRESSED)
 OF_SUBSCRIBERS = (
-    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.SubscriberPaused,
+    e.SubscriberAdded, e.SubscriberConfirmed, e.SubscriberChanged, e.PaceChosen, e.AudienceAssigned, e.SubscriberPaused,
     e.SubscriberRemoved, e.EndpointSuppressed, e.EndpointReinstated,
 )  # fmt: skip
 """The events that change one subscriber, whom they name."""
@@ -29,7 +29,8 @@ class Subscriber(msgspec.Struct, frozen=True, gc=False):
     """A subscriber: one endpoint on one channel. ``address`` is sealed, and empty once they are gone.
 
     ``pace`` is None for who wants to be told at once. ``suppression`` says why who is suppressed is so, and ``before`` in which
-    state they were; ``as_of`` is when it happened that they were suppressed or reinstated last.
+    state they were; ``as_of`` is when it happened that they were suppressed or reinstated last. ``audience`` is whom they belong
+    to: the public, or those who work here.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Subscriber(msgspec.Struct, frozen=True, gc=False):
     suppression: Suppression | None = None
     before: str = ""
     as_of: Micros = 0
+    audience: Audience = Audience.PUBLIC
 
 
 def step(state: State, event: AnyEvent, out: Output) -> None:
@@ -62,6 +64,8 @@ def step(state: State, event: AnyEvent, out: Output) -> None:
         case e.PaceChosen(subscriber=key, pace=pace):
             chosen = None if pace == Pace() else pace
             _move(state, event, key, out, of=_HERE, to={"pace": chosen})
+        case e.AudienceAssigned(subscriber=key, audience=audience):
+            _move(state, event, key, out, of=_HERE, to={"audience": audience})
         case e.SubscriberRemoved(subscriber=key, reason=reason):
             gone = {"state": REMOVED, "reason": reason, "address": b""}
             _move(state, event, key, out, of=_HERE, to=gone)
@@ -97,6 +101,7 @@ def _added(state: State, event: AnyEvent, added: e.SubscriberAdded, out: Output)
         "",
         added.origin,
         event.recorded_at,
+        audience=added.audience,
     )
     state[SUBSCRIBERS].put(event.page, added.subscriber, subscriber)
 
@@ -137,7 +142,7 @@ PROCESSOR = Processor(
     types=frozenset(
         {
             "SubscriberAdded", "SubscriberConfirmed", "SubscriberChanged", "SubscriberPaused", "PaceChosen",
-            "SubscriberRemoved",
+            "AudienceAssigned", "SubscriberRemoved",
             "EndpointSuppressed", "EndpointReinstated", "ComponentDefined", "ComponentRemoved", "PageDefined",
         }
     ),

@@ -162,7 +162,7 @@ def _kind(subject: Subject) -> Kind:
 
 
 def _standing(known: Subscriber) -> Standing:
-    return Standing(known.state, known.reason, known.filter)
+    return Standing(known.state, known.reason, known.filter, known.audience)
 
 
 def _reach(match: Match) -> Reach:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from consumers.web import ports
+from consumers.web.pictures import Pictures
 from consumers.web.prepared import PreparedBodies
 from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
@@ -15,10 +16,11 @@ from streams.runtime.metrics import Metrics
 
 @dataclass(frozen=True)
 class WebDependencies:
-    """``page`` is the page that ``/`` shows; the API serves every page of the board."""
+    """``page`` is the page that ``/`` shows; the API serves every page of the board. ``public`` leaves out what is internal."""
 
     page: str
     board: ports.Board
+    public: Pictures
     access: Access
     clock: Clock
     metrics: Metrics

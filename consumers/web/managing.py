@@ -12,6 +12,7 @@ from consumers.web.dependencies import WebDependencies
 from consumers.web.ports import SubscriberRow
 from consumers.web.public import private
 from consumers.web.render.managed import managed
+from schemas.vocabulary import Audience
 from streams.domain.model import PageView
 from streams.runtime.links import LinkError, Purpose, Ticket
 from streams.runtime.problems import ProblemError, not_found
@@ -60,6 +61,8 @@ class Managing:
         row = self._row(ticket)
         if row.state == "pending":
             return private(pages.message(view, *_UNCONFIRMED))
+        if row.audience is Audience.INTERNAL:  # they choose among what the public does not know of, too
+            view = self._deps.board.view(ticket.page) or view
         return private(pages.manage(view, action, managed(view, row)))
 
     def code(self, token: str, asked: str) -> Response:
@@ -83,7 +86,7 @@ class Managing:
         return row
 
     def _view(self, page: str) -> PageView:
-        view = self._deps.board.view(page)
+        view = self._deps.public.view(page)
         if view is None:
             raise not_found("page")
         return view

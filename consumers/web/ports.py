@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from consumers.web.render.uptime import DayUptime, Uptime
 from consumers.web.sse import Changing
 from schemas.events import Cell, Filter, Micros, Pace
+from schemas.vocabulary import Audience as AudienceOf
 from schemas.vocabulary import Impact, Kind, NotificationState, Suppression
 from streams.domain.alarms import UnroutedAlarm
 from streams.domain.model import Incident, Maintenance, PageView
@@ -56,13 +57,22 @@ class Explanation:
 class Audience(Protocol):
     """Answers who would be told of an incident, without telling anybody.
 
-    ``cells`` are those that it changes (None: of nothing in particular), ``impact`` how badly.
+    ``cells`` are those that it changes (None: of nothing in particular), ``impact`` how badly; ``audience`` is for whom it is.
     """
 
-    def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> AudienceCount:
+    def count(
+        self, page: str, cells: Sequence[Cell] | None, impact: Impact, audience: AudienceOf = AudienceOf.PUBLIC
+    ) -> AudienceCount:
         """Return the audience in numbers."""
 
-    def explain(self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact) -> Explanation | None:
+    def explain(
+        self,
+        page: str,
+        subscriber: str,
+        cells: Sequence[Cell] | None,
+        impact: Impact,
+        audience: AudienceOf = AudienceOf.PUBLIC,
+    ) -> Explanation | None:
         """Say why a subscriber is told or not; None for an unknown one."""
 
 
@@ -99,11 +109,12 @@ class Deliveries(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """How a subscriber stands, or stood at some time: state, the reason for it, and filter."""
+    """How a subscriber stands, or stood at some time: state, the reason for it, filter, and whom they belong to."""
 
     state: str
     reason: str
     filter: Filter
+    audience: AudienceOf = AudienceOf.PUBLIC
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,7 @@ class SubscriberRow:
     created_at: Micros
     pace: Pace | None = None
     suppression: Suppression | None = None
+    audience: AudienceOf = AudienceOf.PUBLIC
 
 
 class Subscribers(Protocol):
@@ -225,6 +237,7 @@ class ExportedSubscriber:
     filter: Filter
     created_at: Micros
     pace: Pace | None = None
+    audience: AudienceOf = AudienceOf.PUBLIC
 
 
 class Export(Protocol):

@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consumers.web.body import ReadyBody
 from consumers.web.budget import RenderBudget
+from consumers.web.pictures import Pictures
 from schemas.events import Micros
 from streams.domain.model import PageView
 from streams.runtime.clock import Clock
 from streams.runtime.metrics import Metrics
-from streams.runtime.views import Views
 
 PATIENCE = 0.25
 """Seconds that a request waits for fresh bytes where older ones are at hand."""
@@ -61,7 +61,7 @@ class PreparedBodies:
     """The prepared bodies of one page by path. To be used from one event loop."""
 
     def __init__(
-        self, views: Views, page: str, recipes: Mapping[str, Recipe], *, clock: Clock, metrics: Metrics
+        self, views: Pictures, page: str, recipes: Mapping[str, Recipe], *, clock: Clock, metrics: Metrics
     ) -> None:
         self._views = views
         self._page = page

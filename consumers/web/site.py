@@ -136,7 +136,7 @@ class Site:
         return message
 
     def _view(self) -> PageView:
-        view = self._deps.board.view(self._deps.page)
+        view = self._deps.public.view(self._deps.page)
         if view is None:
             raise not_found("page")
         return view

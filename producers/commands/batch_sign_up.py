@@ -17,6 +17,7 @@ from producers.commands.desk import Desk, unavailable
 from producers.commands.sign_up import added_id, new_secret, unlocked
 from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
 from schemas.ids import derive, random_id
+from schemas.vocabulary import Audience
 from streams.log.port import LogUnavailableError
 from streams.runtime.signup import departure_id
 
@@ -30,6 +31,7 @@ class Candidate:
     confirmed: bool
     secret: str = field(default="", repr=False)
     pace: Pace = AT_ONCE
+    audience: Audience = Audience.PUBLIC
 
 
 class Fate(Enum):
@@ -142,8 +144,9 @@ class BatchSignUps:
                 plain = Sealed(candidate.address.text, candidate.secret or settled.secret)
                 sealed = vault.seal(key, msgspec.json.encode(plain))
                 data = SubscriberAdded(
-                    key, candidate.address.channel, sealed, candidate.filter, candidate.confirmed, "operator"
-                )
+                    key, candidate.address.channel, sealed, candidate.filter, candidate.confirmed, "operator",
+                    candidate.audience,
+                )  # fmt: skip
                 yield event(added_id(page, key), data)
                 if candidate.pace != AT_ONCE:
                     yield event(derive("pace", page, key), PaceChosen(key, candidate.pace))

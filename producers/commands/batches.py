@@ -16,6 +16,7 @@ from producers.commands.bodies.subscribers import BatchedSubscriber, SubscriberB
 from producers.commands.desk import ByOperator, Desk, json_response
 from producers.commands.json_route import JsonRoute
 from producers.commands.subscribers import filter_of
+from schemas.vocabulary import Audience
 from streams.domain.model import PageView
 from streams.runtime.access import Role
 from streams.runtime.problems import FieldError, ProblemError, invalid
@@ -74,7 +75,9 @@ class Batches:
             raise invalid("confirmed", "must be true: on this channel nobody can be asked, so you have to vouch")
         if body.secret and address.channel != "webhook":
             raise invalid("secret", "is for webhooks only")
-        return Candidate(address, filter_of(view, body), bool(body.confirmed), body.secret or "", pace_of(body))
+        audience = body.audience or Audience.PUBLIC
+        wanted = filter_of(view, body, audience, knows_all=True)
+        return Candidate(address, wanted, bool(body.confirmed), body.secret or "", pace_of(body), audience)
 
 
 def _result(candidate: Candidate, settled: Settled, *, dry_run: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from producers.commands.limits import SignUpLimits
 from schemas.events import AnyEvent, Filter, Pace
-from schemas.vocabulary import Suppression
+from schemas.vocabulary import Audience, Suppression
 from streams.keys.vault import Vault
 from streams.runtime.access import Access
 from streams.runtime.clock import Clock
@@ -65,6 +65,7 @@ class Known:
     state: str = ""
     suppression: Suppression | None = None
     pace: Pace = AT_ONCE
+    audience: Audience = Audience.PUBLIC
 
 
 KnownOf: TypeAlias = Callable[[str, str], Known | None]

@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
 
-from producers.commands.deps import CommandDeps, Standing
+from producers.commands.deps import CommandDeps, Known, Standing
 from schemas.events import AnyEvent, Event, EventData, Micros
 from schemas.ids import derive, random_id
 from streams.domain.model import PageView
@@ -108,6 +108,13 @@ class Desk:
         """Return the event of this id; raises ProblemError 503."""
         try:
             return await asyncio.to_thread(self.deps.find, event_id)
+        except LogUnavailableError:
+            raise unavailable() from None
+
+    async def known(self, page: str, subscriber: str) -> Known | None:
+        """Return a subscriber as folded so far, None for a stranger; raises ProblemError 503."""
+        try:
+            return await asyncio.to_thread(self.deps.known, page, subscriber)
         except LogUnavailableError:
             raise unavailable() from None
 

@@ -14,9 +14,11 @@ from producers.commands.bodies.answers import PENDING, IncidentMade, UpdateMade,
 from producers.commands.bodies.incidents import OpenIncident, UpdateIncident
 from producers.commands.desk import ByOperator, Desk, Key, answer
 from producers.commands.json_route import JsonRoute
+from producers.commands.sight import audience_for, require_public
 from schemas.events import Effect, EventData, IncidentOpened, IncidentUpdated, Micros
 from schemas.ids import derive
-from schemas.vocabulary import CellStatus, IncidentStatus
+from schemas.vocabulary import Audience, CellStatus, IncidentStatus
+from streams.domain.audiences import hidden
 from streams.domain.model import Incident, PageView
 from streams.domain.page import effect_key, worst_impact
 from streams.runtime.access import Role
@@ -53,12 +55,13 @@ class Incidents:
         order = self._desk.order(request, page, operator, key, drill=body.drill)
         affects = body.affects or []
         effects = cells.effects(view, "affects", affects, [one.status for one in affects])
+        audience = audience_for(view, body.audience, effects)
         incident = derive("incident", order.id)
 
         def make(now: Micros) -> EventData:
             return IncidentOpened(
                 incident, derive("update", incident, order.id), body.title, body.body, body.status, body.impact, effects,
-                None, None, None, promise(view, body.status, body.next_update_in, now),
+                None, None, None, promise(view, body.status, body.next_update_in, now), audience,
             )  # fmt: skip
 
         done = await self._desk.carry_out(order, make)
@@ -76,6 +79,8 @@ class Incidents:
         order = self._desk.order(request, page, operator, key, drill=known.drill)
         affects = body.affects or []
         named = cells.effects(view, "affects", affects, [one.status for one in affects])
+        if known.audience is Audience.PUBLIC:
+            require_public(hidden(view.components), [one for one in named if effect_key(one) not in known.effects])
         changed = [] if body.status in OVER else _changing(known, named)
 
         def make(now: Micros) -> EventData:
@@ -130,6 +135,7 @@ def _opened(view: PageView, data: IncidentOpened, at: Micros, *, drill: bool) ->
         "status": data.status,
         "impact": data.impact or worst_impact(data.affects),
         "affects": cells.as_json(data.affects),
+        "audience": data.audience,
         "created_at": written(at),
         "promise_at": written(data.promise_at),
         "drill": drill,

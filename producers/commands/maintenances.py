@@ -12,6 +12,7 @@ from producers.commands.bodies.incidents import ScheduleMaintenance, StepMainten
 from producers.commands.desk import ByOperator, Desk, Key, Order, answer
 from producers.commands.incidents import written
 from producers.commands.json_route import JsonRoute
+from producers.commands.sight import audience_for
 from schemas.events import Event, MaintenanceScheduled, MaintenanceUpdated, Micros
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, MaintenanceStatus
@@ -49,9 +50,12 @@ class Maintenances:
         view = self._desk.view(page)
         order = self._desk.order(request, page, operator, key, drill=body.drill)
         effects = cells.effects(view, "affects", body.affects, [CellStatus.MAINTENANCE] * len(body.affects))
+        audience = audience_for(view, body.audience, effects)
         maintenance = derive("maintenance", order.id)
         update = derive("update", maintenance, order.id)
-        data = MaintenanceScheduled(maintenance, update, body.title, body.body, effects, body.starts_at, body.ends_at)
+        data = MaintenanceScheduled(
+            maintenance, update, body.title, body.body, effects, body.starts_at, body.ends_at, audience
+        )
         done = await self._desk.carry_out(order, lambda _: data)
         return answer(done, _scheduled(view, data, done.event.recorded_at, drill=order.drill))
 
@@ -125,6 +129,7 @@ def _scheduled(view: PageView, data: MaintenanceScheduled, at: Micros, *, drill:
         "title": data.title,
         "status": MaintenanceStatus.SCHEDULED,
         "affects": cells.as_json(data.affects),
+        "audience": data.audience,
         "starts_at": written(data.starts_at),
         "ends_at": written(data.ends_at),
         "created_at": written(at),

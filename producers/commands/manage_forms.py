@@ -19,6 +19,7 @@ from producers.commands.managing import Managing
 from producers.commands.posted import TRAP, Fields, fields_of, form_body, page_of, said, subscriber_of, ticket_of
 from producers.commands.sign_up import SignUps
 from producers.commands.subscribers import filter_of
+from schemas.vocabulary import Audience
 from streams.runtime.links import Purpose, Ticket
 from streams.runtime.problems import invalid
 from streams.runtime.validation import problem_of
@@ -67,7 +68,9 @@ class ManageForms:
         body = await form_body(request)
         ticket = self._ticket(token)
         wanted = _wanted(fields_of(request, body))
-        await self._managing.change(ticket, filter_of(self._desk.view(ticket.page), wanted))
+        known = await self._desk.known(ticket.page, ticket.subscriber)
+        audience = Audience.PUBLIC if known is None else known.audience
+        await self._managing.change(ticket, filter_of(self._desk.view(ticket.page), wanted, audience))
         return _done(request, token, "changed")
 
     async def choose_pace(self, request: Request, token: str) -> Response:

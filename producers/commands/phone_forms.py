@@ -118,4 +118,5 @@ def _wish(owner: Ticket, number: str, known: Known) -> Wish:
         operator=None,
         pace=known.pace,
         behind=owner.subscriber,
+        audience=known.audience,
     )

@@ -17,9 +17,20 @@ import msgspec
 from producers.commands.addresses import Address, Sealed
 from producers.commands.deps import AT_ONCE, Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
-from schemas.events import AnyEvent, Event, EventData, Filter, Pace, PaceChosen, SubscriberAdded, SubscriberRemoved
+from schemas.events import (
+    AnyEvent,
+    AudienceAssigned,
+    Event,
+    EventData,
+    Filter,
+    Pace,
+    PaceChosen,
+    SubscriberAdded,
+    SubscriberRemoved,
+)
 from schemas.ids import derive, random_id
 from schemas.shapes import decoder
+from schemas.vocabulary import Audience
 from streams.keys.vault import ErasedError, Vault
 from streams.log.port import LogUnavailableError
 from streams.runtime.links import Ticket
@@ -36,7 +47,8 @@ _SECRET_BYTES = 32
 class Wish:
     """A sign-up: ``id`` is random, or depends on the sender's key (``keyed``) so that its repeat is found.
 
-    ``behind`` is the confirmed subscriber who adds another address of theirs.
+    ``behind`` is the confirmed subscriber who adds another address of theirs. That somebody is of an internal ``audience`` only an
+    operator says.
     """
 
     id: str
@@ -48,6 +60,7 @@ class Wish:
     operator: str | None
     pace: Pace = AT_ONCE
     behind: str = ""
+    audience: Audience = Audience.PUBLIC
 
     @property
     def subscriber(self) -> str:
@@ -126,12 +139,20 @@ class SignUps:
 
     async def choose_pace(self, page: str, subscriber: str, pace: Pace, actor: str) -> None:
         """Tell a subscriber at another pace from now on. Raises ProblemError 404, and 410 for one that has left."""
+        await self._require_here(page, subscriber)
+        await self._desk.publish([self._event(random_id(), page, actor, PaceChosen(subscriber, pace))])
+
+    async def assign(self, page: str, subscriber: str, audience: Audience, actor: str) -> None:
+        """Have a subscriber belong to an audience from now on. Raises ProblemError 404, and 410 for one that has left."""
+        await self._require_here(page, subscriber)
+        await self._desk.publish([self._event(random_id(), page, actor, AudienceAssigned(subscriber, audience))])
+
+    async def _require_here(self, page: str, subscriber: str) -> None:
         if not await self._has_key(subscriber):
             raise not_found("subscriber")
         gone = await self._desk.standing(page, subscriber) in (Standing.ENDED, Standing.REPLACED)
         if gone or await self._desk.find(departure_id(page, subscriber)) is not None:
             raise _gone("This subscription has ended.")
-        await self._desk.publish([self._event(random_id(), page, actor, PaceChosen(subscriber, pace))])
 
     async def erase(self, page: str, subscriber: str, actor: str) -> None:
         """Erase a person: this subscriber and all others of the same address. Raises ProblemError 404."""
@@ -167,6 +188,7 @@ class SignUps:
             wish.filter,
             wish.confirmed,
             "operator" if wish.operator else "public",
+            wish.audience,
         )
         events = [self._event(added_id(wish.page, wish.subscriber), wish.page, wish.actor, data)]
         if wish.pace != AT_ONCE:
@@ -189,8 +211,8 @@ class SignUps:
         known = decoder(Sealed).decode(plain)
         chosen = await self._desk.find(derive("pace", wish.page, wish.subscriber))
         pace = chosen.data.pace if chosen is not None and isinstance(chosen.data, PaceChosen) else AT_ONCE
-        said = (data.channel, known.address, data.filter, data.confirmed, pace)
-        if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed, wish.pace):
+        said = (data.channel, known.address, data.filter, data.confirmed, pace, data.audience)
+        if said != (wish.address.channel, wish.address.text, wish.filter, wish.confirmed, wish.pace, wish.audience):
             raise used_otherwise()
         return SignedUp(data.subscriber, data.confirmed, known.secret)
 

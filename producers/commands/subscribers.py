@@ -9,15 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.commands.addresses import address_of
-from producers.commands.bodies.answers import Erased, SignedUp, refusals
+from producers.commands.bodies.answers import Assigned, Erased, SignedUp, refusals
 from producers.commands.bodies.pace import PaceWish, pace_of, shown
-from producers.commands.bodies.subscribers import NewSubscriber
+from producers.commands.bodies.subscribers import AssignAudience, NewSubscriber
 from producers.commands.cells import expanded
 from producers.commands.desk import ByOperator, Desk, Key, command_id, json_response
 from producers.commands.json_route import JsonRoute
+from producers.commands.sight import require_choosable
 from producers.commands.sign_up import SignUps, Wish
 from schemas.events import Cell, Filter
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
+from streams.domain.audiences import public_view
 from streams.domain.model import PageView
 from streams.runtime.access import Operator, Role
 from streams.runtime.problems import not_found
@@ -49,6 +51,12 @@ class Subscribers:
             responses=refusals(400, 401, 403, 404, 410, 413, 415, 503),
             dependencies=[self._desk.needs(Role.OPERATOR)],
         )(self.choose_pace)
+        router.put(
+            "/subscribers/{subscriber}/audience",
+            response_model=Assigned,
+            responses=refusals(400, 401, 403, 404, 410, 413, 415, 503),
+            dependencies=[self._desk.needs(Role.OPERATOR)],
+        )(self.assign)
         router.delete(
             "/subscribers/{subscriber}",
             response_model=Erased,
@@ -89,6 +97,14 @@ class Subscribers:
         await self._sign_ups.choose_pace(page, subscriber, pace, operator.actor)
         return json_response(shown(pace), 200)
 
+    async def assign(self, page: str, subscriber: str, body: AssignAudience, operator: ByOperator) -> Response:
+        """Say whom a subscriber belongs to: the public, or those who work here and hear of what is internal, too."""
+        self._desk.view(page)
+        if not _ID.fullmatch(subscriber):  # as below
+            raise not_found("subscriber")
+        await self._sign_ups.assign(page, subscriber, body.audience, operator.actor)
+        return json_response({"id": subscriber, "audience": body.audience}, 200)
+
     async def erase(self, page: str, subscriber: str, operator: ByOperator) -> Response:
         """Erase a subscriber: the key to its address is destroyed, and with it every copy of the address in the log."""
         self._desk.view(page)
@@ -105,7 +121,9 @@ class Subscribers:
         Raises ProblemError 400, 404, and 429.
         """
         view = self._desk.view(page)
-        address, wanted = address_of(body, self._desk.deps.doors), filter_of(view, body)
+        audience = Audience.PUBLIC if operator is None else body.audience or Audience.PUBLIC
+        address = address_of(body, self._desk.deps.doors)
+        wanted = filter_of(view, body, audience, knows_all=operator is not None)
         client = request.client.host if request.client else ""
         if operator is None:
             self._desk.deps.limits.require(client, address.lookup(page), page)
@@ -113,22 +131,32 @@ class Subscribers:
         sender = f"public:{client}" if operator is None else operator.actor
         actor = None if operator is None else operator.actor
         identifier = command_id(request, page, sender, key)
-        return Wish(identifier, key is not None, page, address, wanted, bool(body.confirmed), actor, pace_of(body))
+        return Wish(
+            identifier, key is not None, page, address, wanted, bool(body.confirmed), actor, pace_of(body),
+            audience=audience,
+        )  # fmt: skip
 
     def _operator(self, request: Request, body: NewSubscriber) -> Operator | None:
         authorization = request.headers.get("authorization")
-        if authorization is None and not body.confirmed:
+        vouches = body.confirmed or body.audience is Audience.INTERNAL
+        if authorization is None and not vouches:
             return None
-        needed = Role.OPERATOR if body.confirmed else Role.VIEWER
+        needed = Role.OPERATOR if vouches else Role.VIEWER
         operator = self._desk.deps.access.require(authorization, needed)
         return operator if operator.role >= Role.OPERATOR else None
 
 
-def filter_of(view: PageView, body: NewSubscriber) -> Filter:
-    """Return what a sign-up wants to hear of; raises ProblemError 400 for cells that the page does not have."""
+def filter_of(view: PageView, body: NewSubscriber, audience: Audience, *, knows_all: bool = False) -> Filter:
+    """Return what a sign-up wants to hear of; raises ProblemError 400 for cells that the page does not have.
+
+    To a public ``audience`` what is internal is not there; an operator, who ``knows_all``, is told so.
+    """
     cells = None
     if body.cells is not None:
-        expanded(view, "cells", body.cells)
+        is_public = audience is Audience.PUBLIC
+        expanded(public_view(view) if is_public and not knows_all else view, "cells", body.cells)
         # As chosen: a group means what will lie below it, too.
         cells = [Cell(choice.component, choice.region) for choice in body.cells]
+        if is_public:
+            require_choosable(view, cells)
     return Filter(cells, body.min_impact or Impact.NONE, list(dict.fromkeys(body.kinds or _BOTH)))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from schemas.events import AnyEvent, Effect, Micros
-from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, CellStatus, Impact
+from schemas.vocabulary import IMPACT_OF_STATUS, IMPACT_RANK, Audience, CellStatus, Impact
+from streams.domain import audiences
 from streams.domain.model import CellState, Incident
 from streams.domain.rollup import worst
 from streams.domain.state import State
@@ -34,9 +35,11 @@ def happened_at(event: AnyEvent) -> Micros:
 def apply_effects(
     state: State, page: str, incident: Incident, new: dict[str, Effect], old: dict[str, Effect], at: Micros
 ) -> list[Transition]:
-    """Bring the cells from an incident's old effects to its new ones; a drill touches none."""
+    """Bring the cells from an incident's old effects to its new ones; a drill touches none, an internal one no public cell."""
     if incident.drill:
         return []
+    if incident.audience is Audience.INTERNAL:
+        new = {effect_key(effect): effect for effect in touchable(state, page, new.values(), incident.audience)}
     found: list[Transition] = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
@@ -46,6 +49,15 @@ def apply_effects(
             status = None if after is None else after.status
             found += _weigh(state, page, effect, incident.id, status, at)
     return found
+
+
+def touchable(state: State, page: str, effects: Iterable[Effect], audience: Audience) -> list[Effect]:
+    """Return what may change a cell's status: what the public is not told of shows on internal components only."""
+    found = list(effects)
+    if audience is Audience.PUBLIC:
+        return found
+    internal = audiences.hidden_in(state, page, (effect.component for effect in found))
+    return [effect for effect in found if effect.component in internal]
 
 
 def _weigh(

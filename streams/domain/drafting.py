@@ -9,6 +9,7 @@ from schemas import events as e
 from schemas.events import AnyEvent, Micros, Rule
 from schemas.ids import derive
 from schemas.vocabulary import CellStatus, IncidentStatus, Publish
+from streams.domain import audiences
 from streams.domain import page as facts
 from streams.domain.groups import Group, cell_of, effects_of, group_key, standing, weigh, with_told
 from streams.domain.model import Component, Draft
@@ -253,6 +254,9 @@ def _publish_opening(
         component=group.component,
         draft=told.draft,
         promise_at=told.promise_at,
+        audience=audiences.audience_of_matter(
+            state, event.page, group.component, [cell_of(key).component for key in told.cells]
+        ),
     )
     out.emit(opened, group.started_at, drill=drill)
     key = group_key(group.rule, group.component)

@@ -44,6 +44,7 @@ def incident_opened(state: State, event: AnyEvent, data: e.IncidentOpened, out: 
         promise_at=None if resolved else data.promise_at,
         updates=[],
         drill=event.drill,
+        audience=data.audience,
     )
     changes = [
         Change(effect.component, effect.region, CellStatus.OPERATIONAL, effect.status) for effect in data.affects

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.events import AnyEvent
 from schemas.vocabulary import MaintenanceStatus
-from streams.domain.cells import Transition, happened_at, mask
+from streams.domain.cells import Transition, happened_at, mask, touchable
 from streams.domain.model import Maintenance, Update
 from streams.domain.processor import Output
 from streams.domain.state import State
@@ -31,6 +31,7 @@ def maintenance_scheduled(state: State, event: AnyEvent, data: e.MaintenanceSche
         updated_at=event.recorded_at,
         updates=[update],
         drill=event.drill,
+        audience=data.audience,
     )
     state[MAINTENANCES].put(event.page, data.maintenance, maintenance)
     return None
@@ -82,8 +83,11 @@ def _maintained(state: State, event: AnyEvent, known: Maintenance, data: e.Maint
     state[MAINTENANCES].put(event.page, known.id, changed)
     if known.drill or changed.is_active == known.is_active:
         return []
+    affects = known.affects
+    if changed.is_active:
+        affects = touchable(state, event.page, affects, known.audience)
     return [
         found
-        for effect in known.affects
+        for effect in affects
         for found in mask(state, event.page, effect, known.id, masked=changed.is_active, at=at)
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.events import Cell, Change, ComponentDefined, Effect, Micros, PageDefined, Region
-from schemas.vocabulary import CellStatus, Impact, IncidentStatus, MaintenanceStatus
+from schemas.vocabulary import Audience, CellStatus, Impact, IncidentStatus, MaintenanceStatus
 
 
 class Component(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +40,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     ``effects`` is the present effect by cell key, ``peak`` the worst impact that it ever had; ``impact`` is what is
     shown: the one a person chose, or the peak. ``started_at`` is when it began in the world. ``silent`` are the ids of the
     last changes without a message; ``reminded`` is the promise that operators were reminded of since the last update.
+    An internal ``audience`` is told and shown what the public is not.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     drill: bool
     silent: list[str] = []
     reminded: Micros | None = None
+    audience: Audience = Audience.PUBLIC
 
     @property
     def impact(self) -> Impact:
@@ -73,7 +75,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
 
 
 class Maintenance(msgspec.Struct, frozen=True, gc=False):
-    """A maintenance with its messages, oldest first; ``affects`` names its cells."""
+    """A maintenance with its messages, oldest first; ``affects`` names its cells, ``audience`` who knows of it."""
 
     id: str
     title: str
@@ -87,6 +89,7 @@ class Maintenance(msgspec.Struct, frozen=True, gc=False):
     updated_at: Micros
     updates: list[Update]
     drill: bool
+    audience: Audience = Audience.PUBLIC
 
     @property
     def is_active(self) -> bool:

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 from schemas import events as e
 from schemas.events import AnyEvent, Change, Effect, Notice, PageDefined
 from schemas.ids import derive
-from schemas.vocabulary import CellStatus, Impact, IncidentStatus, Kind, MaintenanceStatus
+from schemas.vocabulary import Audience, CellStatus, Impact, IncidentStatus, Kind, MaintenanceStatus
+from streams.domain import audiences
 from streams.domain import page as facts
 from streams.domain.model import Incident, Maintenance
 from streams.domain.state import State
@@ -30,6 +31,7 @@ def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice | Non
         return None
     update = incident.updates[-1]
     affects = list(incident.effects.values()) or _cleared(update.changes)
+    affects, changes = _told(state, event.page, affects, update.changes, incident.audience)
     settings = _settings(state, event.page)
     return Notice(
         kind=Kind.INCIDENT,
@@ -40,7 +42,7 @@ def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice | Non
         status=update.status,
         impact=incident.impact,
         impact_chosen=incident.chosen_impact is not None,
-        changes=update.changes,
+        changes=changes,
         affects=affects,
         components=_names(state, event.page, affects),
         page_name=settings.name,
@@ -49,6 +51,7 @@ def _of_incident(state: State, event: AnyEvent, identifier: str) -> Notice | Non
         promise_at=incident.promise_at if update.status not in _OVER else None,
         started_at=incident.started_at,
         published_at=update.at,
+        audience=incident.audience,
     )
 
 
@@ -64,6 +67,8 @@ def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice | 
     over = maintenance.status is MaintenanceStatus.COMPLETED
     new = CellStatus.OPERATIONAL if over else CellStatus.MAINTENANCE
     old = CellStatus.MAINTENANCE if over else CellStatus.OPERATIONAL
+    changes = [Change(effect.component, effect.region, old, new) for effect in maintenance.affects]
+    affects, changes = _told(state, event.page, maintenance.affects, changes, maintenance.audience)
     return Notice(
         kind=Kind.MAINTENANCE,
         update=update.id,
@@ -73,15 +78,16 @@ def _of_maintenance(state: State, event: AnyEvent, identifier: str) -> Notice | 
         status=update.status,
         impact=Impact.NONE,
         impact_chosen=False,
-        changes=[Change(effect.component, effect.region, old, new) for effect in maintenance.affects],
-        affects=maintenance.affects,
-        components=_names(state, event.page, maintenance.affects),
+        changes=changes,
+        affects=affects,
+        components=_names(state, event.page, affects),
         page_name=settings.name,
         page_url=settings.url,
         timezone=settings.timezone,
         promise_at=maintenance.ends_at,
         started_at=maintenance.starts_at,
         published_at=update.at,
+        audience=maintenance.audience,
     )
 
 
@@ -109,7 +115,20 @@ def _reminder(state: State, event: AnyEvent, identifier: str) -> Notice | None:
         promise_at=incident.promise_at,
         started_at=incident.started_at,
         published_at=event.recorded_at,
+        audience=incident.audience,
     )
+
+
+def _told(
+    state: State, page: str, affects: list[Effect], changes: list[Change], audience: Audience
+) -> tuple[list[Effect], list[Change]]:
+    """Return what may be named: to the public no internal component, even where one came to be so meanwhile."""
+    if audience is Audience.INTERNAL:
+        return affects, changes
+    internal = audiences.hidden_in(
+        state, page, [*(one.component for one in affects), *(one.component for one in changes)]
+    )
+    return audiences.without(affects, internal), audiences.without(changes, internal)
 
 
 V = TypeVar("V")

@@ -17,6 +17,7 @@ from consumers.reliability.reader import UptimeReader
 from consumers.reliability.uptime import RELIABILITY
 from consumers.web import errors, ports
 from consumers.web.dependencies import WebDependencies
+from consumers.web.pictures import PublicPictures
 from consumers.web.prepared import PreparedBodies, PreparedPages
 from consumers.web.public import recipes
 from consumers.web.readiness import EmbeddedReadiness
@@ -29,7 +30,7 @@ from consumers.web.unrouted import StoredUnrouted
 from schemas import events as e
 from schemas.events import Cell, Effect, EventData, Filter, Micros
 from schemas.ids import derive
-from schemas.vocabulary import CellStatus, Impact, IncidentStatus, Kind, NotificationState
+from schemas.vocabulary import Audience, CellStatus, Impact, IncidentStatus, Kind, NotificationState
 from streams.domain.model import Incident, Maintenance
 from streams.domain.pages import PAGES
 from streams.log.sqlite import SqliteEventLog
@@ -54,18 +55,27 @@ def bearer(role: Role) -> dict[str, str]:
 class AudienceInMemory:
     """Two subscribers of everything; the second one wants critical impact only."""
 
-    def count(self, page: str, cells: Sequence[Cell] | None, impact: Impact) -> ports.AudienceCount:
+    def count(
+        self, page: str, cells: Sequence[Cell] | None, impact: Impact, audience: Audience = Audience.PUBLIC
+    ) -> ports.AudienceCount:
         found = ["anna", "bert"] if impact is Impact.CRITICAL else ["anna"]
+        found = found if audience is Audience.PUBLIC else ["anna"]
         sample = [ports.Recipient(name, "email", f"{name[0]}***@example.com") for name in found]
         return ports.AudienceCount(len(found), {"email": len(found)}, sample)
 
     def explain(
-        self, page: str, subscriber: str, cells: Sequence[Cell] | None, impact: Impact
+        self,
+        page: str,
+        subscriber: str,
+        cells: Sequence[Cell] | None,
+        impact: Impact,
+        audience: Audience = Audience.PUBLIC,
     ) -> ports.Explanation | None:
         if subscriber not in {"anna", "bert"}:
             return None
         where = ",".join(cell.key for cell in cells or ())
-        return ports.Explanation(subscriber, subscriber == "anna", f"asked for {where} at {impact}")
+        secretly = " internally" if audience is Audience.INTERNAL else ""
+        return ports.Explanation(subscriber, subscriber == "anna", f"asked{secretly} for {where} at {impact}")
 
 
 def rows_behind(rows: Sequence[Any], after: str | None, limit: int) -> tuple[Sequence[Any], str | None]:
@@ -177,13 +187,15 @@ class WebWorld:
         assets = Assets.load()
         pages = Pages(assets.url)
         uptime = UptimeReader(StoredPast(self.log.query))
+        self.public = PublicPictures(self.board)
         self.bodies = PreparedBodies(
-            self.board, PAGE, recipes(pages, uptime), clock=lambda: self.now, metrics=self.metrics
+            self.public, PAGE, recipes(pages, uptime), clock=lambda: self.now, metrics=self.metrics
         )
         self.stream = ChangeStream(self.board, self.metrics, most=most_clients)
         self.deps = WebDependencies(
             page=PAGE,
             board=self.board,
+            public=self.public,
             access=Access((Operator(role.name.lower(), role), token) for role, token in TOKENS.items()),
             clock=lambda: self.now,
             metrics=self.metrics,
@@ -212,7 +224,7 @@ class WebWorld:
         app.include_router(web_router(self.deps))
 
         def problem(request: Request, found: ProblemError) -> Response:
-            return errors.answer(request, found, self.deps.pages, self.board.view(PAGE))
+            return errors.answer(request, found, self.deps.pages, self.public.view(PAGE))
 
         @app.exception_handler(ProblemError)
         async def refused(request: Request, error: ProblemError) -> Response:

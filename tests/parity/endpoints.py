@@ -38,13 +38,15 @@ class Subscribers:
         self._ids.append(name)
         sealed = f"sealed {number}".encode()
         confirmed = random.random() < 0.7
-        return e.SubscriberAdded(name, random.choice(CHANNELS), sealed, self._filter(), confirmed, "public")
+        return e.SubscriberAdded(
+            name, random.choice(CHANNELS), sealed, self._filter(), confirmed, "public", world.audience(random)
+        )
 
     def move(self) -> tuple[str, EventData]:
         """Return what somebody does, or is done to."""
         random = self._random
         name = random.choice(self._ids) if self._ids and random.random() < 0.97 else "nobody"
-        match random.randrange(12):
+        match random.randrange(13):
             case 0 | 1 | 2:
                 return name, e.SubscriberConfirmed(name)
             case 3 | 4 | 5 | 6:
@@ -57,6 +59,8 @@ class Subscribers:
                 return name, e.SubscriberPaused(name, random.random() < 0.6)
             case 10:
                 return name, e.PaceChosen(name, self._pace())
+            case 11:
+                return name, e.AudienceAssigned(name, world.audience(random))
             case _:
                 return name, e.ConfirmationRequested(name, derive("attempt", name, str(random.random())))
 

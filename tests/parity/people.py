@@ -67,7 +67,7 @@ class Operators:
             self._name("incident"), self._name("update"), "Trouble", "We **look** into it.",
             random.choice([IncidentStatus.INVESTIGATING] * 4 + [IncidentStatus.RESOLVED]),
             random.choice([None, None, Impact.MINOR, Impact.CRITICAL]), self._effects(_TROUBLE), None, None, None,
-            self._promise(now),
+            self._promise(now), world.audience(random),
         )  # fmt: skip
 
     def _promise(self, now: Micros) -> Micros | None:
@@ -99,7 +99,7 @@ class Operators:
         ends = starts + random.randrange(-SECOND, 40 * MINUTE)
         affects = self._effects([CellStatus.MAINTENANCE])
         name, update = self._name("maintenance"), self._name("update")
-        return e.MaintenanceScheduled(name, update, "Work", "We work.", affects, starts, ends)
+        return e.MaintenanceScheduled(name, update, "Work", "We work.", affects, starts, ends, world.audience(random))
 
     def _maintains(self, view: PageView, now: Micros) -> EventData | None:
         random = self._random

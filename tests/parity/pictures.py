@@ -25,7 +25,7 @@ from consumers.delivery.queue import DeliveryQueue
 from consumers.delivery.subscriber_book import SubscriberBook
 from schemas.events import Cell, Micros
 from schemas.topics import NOTIFICATIONS
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 from tests.parity import world
 from tests.parity.embedded import CHANNELS, EmbeddedEngine
 from tests.parity.fleet import FleetEngine
@@ -151,7 +151,8 @@ def _questions(book: SubscriberBook, page: str) -> Iterator[Question]:
         yield Question(Kind.INCIDENT, [], impact)
         yield Question(Kind.INCIDENT, [reached(cell, impact) for cell in world.CELLS[::5]], impact)
         for cell in world.CELLS:
-            yield Question(Kind.INCIDENT, [reached(cell, impact)], impact)
+            for audience in Audience:
+                yield Question(Kind.INCIDENT, [reached(cell, impact)], impact, audience)
     for cell in world.CELLS:
         yield Question(Kind.MAINTENANCE, [reached(cell, Impact.NONE)], Impact.NONE)
     yield Question(Kind.REMINDER, [], Impact.NONE)

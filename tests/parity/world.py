@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas import events as e
 from schemas.events import Cell, EventData, Rule
-from schemas.vocabulary import CellStatus, Publish
+from schemas.vocabulary import Audience, CellStatus, Publish
 
 SERVICES = ("api", "web", "payments", "cdn", "login", "maps")
 SOURCES = ("prom", "grafana", "pingdom")
@@ -55,7 +55,13 @@ def components(random: Random) -> list[e.ComponentDefined]:
 def component(random: Random, name: str, parent: str | None, rank: int) -> e.ComponentDefined:
     regions = [] if name in ("platform", "edge", "login") else sorted(random.sample(REGIONS, random.randint(0, 3)))
     slo = random.choice([None, 0.999])
-    return e.ComponentDefined(name, name.title(), parent, rank, regions, slo, name == "maps", f"What {name} does.")
+    does = f"What {name} does."
+    return e.ComponentDefined(name, name.title(), parent, rank, regions, slo, name == "maps", does, audience(random))
+
+
+def audience(random: Random) -> Audience:
+    """Return for whom something is: one time in six not for the public."""
+    return Audience.INTERNAL if random.random() < 1 / 6 else Audience.PUBLIC
 
 
 def rules(random: Random) -> e.RulesDefined:

@@ -2,10 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
 from schemas.vocabulary import CellStatus
+
+InternalOption = Annotated[bool, typer.Option("--internal", help="Told and shown to nobody but who works here.")]
 
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,7})s)?")
 

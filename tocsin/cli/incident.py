@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.vocabulary import Impact, IncidentStatus
-from tocsin.cli.arguments import checked_duration, read_effects
+from tocsin.cli.arguments import InternalOption, checked_duration, read_effects
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
 
@@ -38,8 +38,10 @@ def open_incident(
     impact: ImpactOption = None,
     affects: AffectsOption = None,
     next_update: NextUpdateOption = None,
+    *,
+    internal: InternalOption = False,
 ) -> None:
-    """Tell the public of an incident."""
+    """Tell the public of an incident, or only who works here."""
     body_of_request = {
         "title": title,
         "body": body,
@@ -47,6 +49,7 @@ def open_incident(
         "impact": impact.value if impact else None,
         "affects": read_effects(affects),
         "next_update_in": checked_duration(next_update),
+        "audience": "internal" if internal else None,
     }
     answer = desk.post("incidents", body=body_of_request)
     desk.answer(answer.document, lambda incident: print(f"incident {_id(incident)} is open"))
@@ -122,14 +125,15 @@ def _id(document: Any) -> str:
 
 
 def _show_list(document: Any) -> None:
-    rows = [fields(incident, ("id", "status", "impact", "title")) for incident in document["incidents"]]
-    table(("id", "status", "impact", "title"), rows, empty="no incidents")
+    names = ("id", "status", "impact", "audience", "title")
+    table(names, [fields(incident, names) for incident in document["incidents"]], empty="no incidents")
     if document.get("next"):
         print(f"more: --after {document['next']}")
 
 
 def _show(incident: Any) -> None:
-    print(f"{incident.get('title')}: {incident.get('status')}, {incident.get('impact')}")
+    secret = ", internal" if incident.get("audience") == "internal" else ""
+    print(f"{incident.get('title')}: {incident.get('status')}, {incident.get('impact')}{secret}")
     if incident.get("affects"):
         print(cells(incident["affects"]))
     updates = incident.get("updates") or []

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli.arguments import read_cells, read_time, written
+from tocsin.cli.arguments import InternalOption, read_cells, read_time, written
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
 
@@ -26,8 +26,10 @@ def schedule(
     affects: Annotated[list[str], typer.Option("--affects", metavar="CELL", help="component[:region]; once for each.")],
     starts: Annotated[str, typer.Option("--starts", metavar="TIME", help="2026-03-01T22:00, or +2h from now.")],
     ends: Annotated[str, typer.Option("--ends", metavar="TIME", help="Likewise.")],
+    *,
+    internal: InternalOption = False,
 ) -> None:
-    """Announce a maintenance."""
+    """Announce a maintenance to the public, or only to who works here."""
     now = datetime.now(UTC)
     body_of_request = {
         "title": title,
@@ -35,6 +37,7 @@ def schedule(
         "affects": read_cells(affects),
         "starts_at": written(read_time(starts, now)),
         "ends_at": written(read_time(ends, now)),
+        "audience": "internal" if internal else None,
     }
     answer = desk.post("maintenances", body=body_of_request)
     desk.answer(answer.document, lambda maintenance: print(f"maintenance {maintenance['id']} is scheduled"))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 from tocsin.cli.arguments import read_cells
 from tocsin.cli.connection import Desk, at_a_desk, posting
 from tocsin.cli.output import cells, fields, table
@@ -45,6 +45,10 @@ def add(  # noqa: PLR0913 -- each is an option of the command
     digest: DigestOption = None,
     minimum_gap: GapOption = None,
     hold_critical: HoldOption = False,
+    internal: Annotated[
+        bool,
+        typer.Option("--internal", help="Works here, and hears of what is internal, too; needs an operator's token."),
+    ] = False,
     confirmed: Annotated[
         bool, typer.Option("--confirmed", help="Active at once, without a mail that asks; needs an operator's token.")
     ] = False,
@@ -64,6 +68,7 @@ def add(  # noqa: PLR0913 -- each is an option of the command
         "min_impact": min_impact.value if min_impact else None,
         "kinds": [one.value for one in kind] if kind else None,
         "confirmed": confirmed or None,
+        "audience": "internal" if internal else None,
         **pace_body(quiet_hours, digest, minimum_gap, hold_critical=hold_critical),
     })  # fmt: skip
     desk.answer(answer.document, _show_added)
@@ -98,6 +103,18 @@ def reinstate(
     desk.answer(answer.document, lambda _: print(f"subscriber {subscriber} is told again"))
 
 
+@app.command("audience")
+@posting
+def assign(
+    desk: Desk,
+    subscriber: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="Its id.")],
+    belongs_to: Annotated[Audience, typer.Argument(metavar="AUDIENCE", help="public, or internal: who works here.")],
+) -> None:
+    """Say whom a subscriber belongs to: internal ones hear of what is internal, too."""
+    answer = desk.put("subscribers", subscriber, "audience", body={"audience": belongs_to.value})
+    desk.answer(answer.document, lambda _: print(f"subscriber {subscriber} is {belongs_to.value}"))
+
+
 @app.command("remove")
 @posting
 def remove(desk: Desk, subscriber: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="Its id.")]) -> None:
@@ -115,10 +132,13 @@ def audience(
     subscriber: Annotated[
         str | None, typer.Option("--subscriber", metavar="ID", help="Say why this one would be told, or why not.")
     ] = None,
+    *,
+    internal: Annotated[bool, typer.Option("--internal", help="Of an incident that is told to nobody else.")] = False,
 ) -> None:
     """Say who would be told of an incident there, and why, before anything is sent."""
     query = {
         "component": component, "region": region, "impact": impact.value if impact else None, "subscriber": subscriber,
+        "audience": "internal" if internal else None,
     }  # fmt: skip
     desk.answer(desk.get("audience", query=query), _show_audience)
 
@@ -130,7 +150,7 @@ def _show_added(document: Any) -> None:
 
 
 def _show_list(document: Any) -> None:
-    names = ("id", "state", "channel", "address")
+    names = ("id", "state", "audience", "channel", "address")
     rows = [
         [*fields(one, names), *_filter(one.get("filter")), words_of(one.get("pace"))] for one in document["subscribers"]
     ]

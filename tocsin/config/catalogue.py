@@ -45,6 +45,7 @@ def _components(components: tuple[Component, ...], parent: str | None) -> Iterat
             slo=component.slo,
             third_party=component.third_party,
             description=component.description or "",
+            audience=component.audience,
         )
         yield from _components(component.components, component.id)
 

@@ -6,6 +6,7 @@ what needs whole items looks at the valid ones.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from schemas.vocabulary import Audience
 from tocsin.config.models import Affects, Component, Rule, Source
 from tocsin.config.problems import KeyPath, dotted, nearest, shown
 from tocsin.config.templates import REGION_VARIABLES, TEMPLATE_VARIABLES, is_template, template_faults
@@ -18,7 +19,7 @@ _COMPONENTS = ("components", EACH, BELOW)
 def check(pieces: Pieces) -> list[Finding]:
     """Return what is wrong."""
     checks: tuple[Callable[[Pieces], Iterable[Finding]], ...] = (
-        _unique_ids, _unique_tokens, _one_kind_of_token, _references, _component_regions, _rule_regions, _template_texts,
+        _unique_ids, _unique_tokens, _one_kind_of_token, _references, _component_regions, _rule_regions, _rule_audiences, _template_texts,
     )  # fmt: skip
     return [finding for one in checks for finding in one(pieces)]
 
@@ -114,6 +115,32 @@ def _rule_region(path: KeyPath, affects: Affects, known: list[str]) -> Iterator[
     elif region not in known:
         message = f"expected a region of {affects.component} ({', '.join(known)}) or a template"
         yield Finding(path, message, shown(region) + nearest(region, known))
+
+
+def _rule_audiences(pieces: Pieces) -> Iterator[Finding]:
+    """Refuse a rule for a public group with internal components: its incidents would tell the public of them."""
+    components = {component.id: component for _, component in _components(pieces)}
+    secret = set(_internal(pieces))
+    for path, rule in pieces.of(Rule):
+        named = rule.affects.component
+        if named in components and named not in secret:
+            below = [one.id for one in _all_below(components[named]) if one.id in secret]
+            if below:
+                message = f"expected no group in which something is internal ({', '.join(below)})"
+                yield Finding((*path, "affects", "component"), message, shown(named))
+
+
+def _internal(pieces: Pieces) -> Iterator[str]:
+    """Yield the ids of what is internal, by itself or by a group above it."""
+    for _, component in _components(pieces):
+        if component.audience is Audience.INTERNAL:
+            yield from (one.id for one in (component, *_all_below(component)))
+
+
+def _all_below(component: Component) -> Iterator[Component]:
+    for child in component.components:
+        yield child
+        yield from _all_below(child)
 
 
 def _regions_below(component: Component) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
 from consumers.delivery.settings import ChannelSettings
-from schemas.vocabulary import CellStatus, Publish, Severity
+from schemas.vocabulary import Audience, CellStatus, Publish, Severity
 from tocsin.config.values import (
     BaseUrl,
     Body,
@@ -79,6 +79,9 @@ class Component(Settings):
     slo: Percentage | None = Field(default=None, description="The uptime that you promise.")
     third_party: bool = Field(default=False, description="Whether somebody else runs it.")
     description: Text | None = Field(default=None, description="A sentence that is shown with it.")
+    audience: Audience = Field(
+        default=Audience.PUBLIC, description="`internal`: only who works here hears of it and of what lies below it."
+    )
     components: tuple["Component", ...] = Field(default=(), description="What lies below it; the same keys again.")
 
 

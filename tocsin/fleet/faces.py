@@ -20,6 +20,7 @@ from consumers.reliability.past import FleetPast
 from consumers.web import errors
 from consumers.web.dependencies import WebDependencies
 from consumers.web.operations import Operations
+from consumers.web.pictures import PublicPictures
 from consumers.web.prepared import PreparedPages
 from consumers.web.render.assets import Assets
 from consumers.web.render.page import Pages
@@ -87,6 +88,7 @@ class FaceWorker:
         self._access = access_of(config)
         self._links = Links(config.page.url, ground.vault.signing_key, ground.clock)
         self._board, self._status = followed_board(ground)
+        self._public = PublicPictures(self._board)
         self._followed: list[Followed] = [self._status]
         self._pulse = Pulse(self._behind, ground.clock)
         self._web = self._web_dependencies() if face.shows else None
@@ -196,4 +198,4 @@ class FaceWorker:
         return self._answer(request, problem_of(error))
 
     def _answer(self, request: Request, problem: ProblemError) -> Response:
-        return errors.answer(request, problem, self._pages, self._board.view(self._page))
+        return errors.answer(request, problem, self._pages, self._public.view(self._page))

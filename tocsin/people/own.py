@@ -10,7 +10,7 @@ from tocsin.people.places import Places, cell_of
 COLUMNS = (
     "channel", "address", "secret", "state", "cells", "min_impact", "kinds", "quiet_hours", "digest", "minimum_gap",
     "critical_gets_through",
-    "id", "created_at",
+    "audience", "id", "created_at",
 )  # fmt: skip
 _NEEDED = ("channel", "address")
 
@@ -34,6 +34,7 @@ def row_of(subscriber: Mapping[str, Any]) -> list[str]:
         digest_text(pace.get("digest")),
         gap_text(pace.get("minimum_gap")),
         "no" if pace.get("critical_gets_through") is False else "",
+        subscriber.get("audience") or "",
         subscriber["id"],
         subscriber["created_at"],
     ]
@@ -74,6 +75,7 @@ def read(line: Line, _places: Places) -> Iterator[Reading]:
                 min_impact=given["min_impact"],
                 kinds=None if given["kinds"] is None else given["kinds"].split(),
                 pace=pace,
+                audience=given["audience"],
             )
         case _:
             yield Mistake("state", "must be active, paused, pending, suppressed or removed")

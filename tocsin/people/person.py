@@ -35,6 +35,7 @@ class Person:
     kinds: Sequence[str] | None = None
     pace: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    audience: str | None = None
 
     def body(self, *, confirmed: bool) -> dict[str, Any]:
         """Return what the API takes; ``confirmed`` says that the operator vouches for all who agreed."""
@@ -46,6 +47,7 @@ class Person:
             "min_impact": self.min_impact,
             "kinds": None if self.kinds is None else list(self.kinds),
             **self.pace,
+            "audience": self.audience,
             "confirmed": True if confirmed and self.agreed else None,
         }
         return {name: value for name, value in given.items() if value is not None}

@@ -10,7 +10,7 @@ import orjson
 
 from consumers.delivery.channel import Message
 from consumers.delivery.render.markdown import cut
-from consumers.delivery.render.words import moment, one_line, subject_url
+from consumers.delivery.render.words import moment, one_line, subject_url, title_of
 from schemas.events import Effect, Micros, Notice
 from schemas.vocabulary import Kind
 
@@ -50,7 +50,7 @@ def _data(message: Message, limit: int, items: int) -> dict[str, Any]:
         "page": _page(notice),
         _subject(notice): {
             "id": notice.subject_id,
-            "title": one_line(notice.title)[:_TITLE_LIMIT],
+            "title": title_of(notice)[:_TITLE_LIMIT],
             "status": notice.status,
             "impact": notice.impact,
             "url": subject_url(notice),

@@ -11,7 +11,7 @@ import orjson
 from consumers.delivery.channel import Message
 from consumers.delivery.render.card import is_over
 from consumers.delivery.render.markdown import cut
-from consumers.delivery.render.words import moment, one_line, subject_url, zone_of
+from consumers.delivery.render.words import moment, one_line, subject_url, title_of, zone_of
 from consumers.web.render import codes
 from schemas.events import Micros, Notice
 from schemas.vocabulary import CellStatus, IncidentStatus, Kind, MaintenanceStatus
@@ -59,7 +59,7 @@ def _incident(message: Message, page: str) -> dict[str, Any]:
     code = (codes.maintenance_code if maintenance else codes.incident_code)(page, notice.subject_id)
     told = notice.status == IncidentStatus.POSTMORTEM
     return {
-        "name": one_line(("[DRILL] " if message.drill else "") + notice.title)[:NAME_LIMIT],
+        "name": (("[DRILL] " if message.drill else "") + title_of(notice))[:NAME_LIMIT],
         "status": notice.status,
         "created_at": began,
         "updated_at": now,

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from consumers.delivery.channel import Message
 from schemas.events import Micros, Notice
-from schemas.vocabulary import CellStatus, IncidentStatus, Kind, MaintenanceStatus
+from schemas.vocabulary import Audience, CellStatus, IncidentStatus, Kind, MaintenanceStatus
 
 TITLE_LIMIT = 200
 """Characters of a title that are shown; longer ones are cut."""
+INTERNAL = "[INTERNAL] "
 
 STATUS_WORDS: dict[str, str] = {
     IncidentStatus.INVESTIGATING: "Investigating",
@@ -71,7 +72,7 @@ class Words:
 def words_of(message: Message) -> Words:
     """Return the words of a message; the texts hold no line breaks and no control characters."""
     notice = message.notice
-    title = one_line(notice.title)[:TITLE_LIMIT]
+    title = title_of(notice)[:TITLE_LIMIT]
     page = one_line(notice.page_name)[:TITLE_LIMIT]
     zone = zone_of(notice.timezone)
     due = "" if notice.promise_at is None else clock(notice.promise_at, notice.published_at, zone)
@@ -90,6 +91,12 @@ def words_of(message: Message) -> Words:
         published=instant(notice.published_at, zone),
         url=subject_url(notice),
     )
+
+
+def title_of(notice: Notice) -> str:
+    """Return the title in one line; what is internal says so, that nobody passes it on unawares."""
+    secret = INTERNAL if notice.audience is Audience.INTERNAL else ""
+    return secret + one_line(notice.title)
 
 
 def _headline(message: Message, page: str, title: str, status: str, due: str) -> str:
@@ -112,8 +119,13 @@ def _cells(notice: Notice) -> list[CellLine]:
 
 
 def subject_url(notice: Notice) -> str:
-    """Return the address of what the notice is about: the incident or maintenance on its page, or the page."""
+    """Return the address of what the notice is about: the incident or maintenance on its page, or the page.
+
+    What is internal is not on the page.
+    """
     page = notice.page_url.rstrip("/")
+    if notice.audience is Audience.INTERNAL:
+        return page
     match notice.kind:
         case Kind.INCIDENT | Kind.REMINDER:
             return f"{page}/incidents/{notice.subject_id}"

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask, cells_of
 from consumers.web.api.shape import Shape, when
-from schemas.events import Cell
+from schemas.vocabulary import Audience as AudienceOf
 from schemas.vocabulary import Impact, NotificationState, Suppression
+from streams.domain.audiences import audience_of, hidden, without
 from streams.runtime.access import Role
 from streams.runtime.problems import not_found
 
@@ -82,12 +83,23 @@ class Audience(Reading):
         region: Annotated[str | None, Query(description="A region; all if absent.")] = None,
         impact: Annotated[Impact, Query(description="How bad the incident is.")] = Impact.CRITICAL,
         subscriber: Annotated[str | None, Query(description="Explain why this subscriber is told or not.")] = None,
+        audience: Annotated[
+            AudienceOf | None,
+            Query(description="For whom the incident is; absent: the public, unless all of these cells are internal."),
+        ] = None,
     ) -> AudienceShape | ExplanationShape:
         """Return who would be told of an incident on these cells, or why one subscriber would be or not."""
-        cells = cells_of(self.view(page), component, region)
+        view = self.view(page)
+        cells, internal = cells_of(view, component, region), hidden(view.components)
+        whose = audience or audience_of([cell.component for cell in cells], internal)
+        if whose is AudienceOf.PUBLIC:
+            cells = without(cells, internal)
         if subscriber is None:
-            return _count(self.deps.audience.count(page, cells, impact))
-        return self._explain(page, subscriber, cells, impact)
+            return _count(self.deps.audience.count(page, cells, impact, whose))
+        found = self.deps.audience.explain(page, subscriber, cells, impact, whose)
+        if found is None:
+            raise not_found("subscriber")
+        return ExplanationShape(subscriber=found.subscriber, told=found.told, reason=found.reason)
 
     def deliveries(self, page: str, incident: str, after: After = None, limit: Limit = 100) -> DeliveryList:
         """Return the notifications about an incident or maintenance, and what became of them."""
@@ -111,12 +123,6 @@ class Audience(Reading):
         self.view(page)
         rows, following = ask(lambda: self.deps.deliveries.in_state(page, state, after, limit))
         return DeliveryList(deliveries=[_delivery(row) for row in rows], next=following)
-
-    def _explain(self, page: str, subscriber: str, cells: list[Cell], impact: Impact) -> ExplanationShape:
-        found = self.deps.audience.explain(page, subscriber, cells, impact)
-        if found is None:
-            raise not_found("subscriber")
-        return ExplanationShape(subscriber=found.subscriber, told=found.told, reason=found.reason)
 
 
 def _count(found: ports.AudienceCount) -> AudienceShape:

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
-from consumers.web.api.reading import MISSING, Reading
+from consumers.web.api.reading import MISSING, Bearer, Reading
 from consumers.web.api.shape import Shape, when
 from schemas.events import Cell
-from schemas.vocabulary import CellStatus
+from schemas.vocabulary import Audience, CellStatus
 from streams.domain.model import Component, PageView
 from streams.domain.rollup import cell_status, component_status, status_of_page
 from streams.domain.tree import Tree
@@ -31,6 +31,8 @@ class ComponentShape(Shape):
     description: str
     status: CellStatus
     third_party: bool
+    audience: Audience
+    """Who is shown it by its own word; what lies below an internal group is internal, too."""
     slo: float | None
     cells: list[RegionCell]
     components: list["ComponentShape"]
@@ -53,9 +55,9 @@ class Components(Reading):
         router.get("/components", responses=MISSING)(self.components)
         return router
 
-    async def components(self, page: str) -> ComponentTree:
-        """Return the page's status and its components in display order."""
-        view = self.view(page)
+    async def components(self, page: str, given: Bearer = None) -> ComponentTree:
+        """Return the page's status and its components in display order; internal ones to operators only."""
+        view = self.shown(page, given)
         indicator, description = status_of_page(view)
         return ComponentTree(
             indicator=indicator,
@@ -78,6 +80,7 @@ def _component(view: PageView, tree: Tree, component: Component) -> ComponentSha
         description=own.description,
         status=component_status(view, own.component, tree),
         third_party=own.third_party,
+        audience=own.audience,
         slo=own.slo,
         cells=[] if below else [_cell(view, cell) for cell in component.cells],
         components=below,

@@ -12,6 +12,7 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Reading, ask
 from consumers.web.api.shape import Shape, when
 from consumers.web.api.subscribers import FilterShape, PaceShape, filter_shape, pace_shape
+from schemas.vocabulary import Audience
 from streams.runtime.access import Role
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class ExportedShape(Shape):
     reason: str | None
     filter: FilterShape
     pace: PaceShape | None
+    audience: Audience
     created_at: datetime
 
 
@@ -69,5 +71,6 @@ def _shape(row: ports.ExportedSubscriber) -> ExportedShape:
         reason=row.reason or None,
         filter=filter_shape(row.filter),
         pace=pace_shape(row.pace),
+        audience=row.audience,
         created_at=when(row.created_at),
     )

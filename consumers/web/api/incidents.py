@@ -8,6 +8,7 @@ from consumers.web.api.reading import (
     BAD,
     MISSING,
     After,
+    Bearer,
     Limit,
     Reading,
     bad_cursor,
@@ -18,7 +19,7 @@ from consumers.web.api.reading import (
 from consumers.web.api.shape import CellEffect, Shape, UpdateShape, effects_shape, updates_shape, when, when_or_none
 from consumers.web.render import codes, selection
 from schemas.events import Micros
-from schemas.vocabulary import Impact, IncidentStatus
+from schemas.vocabulary import Audience, Impact, IncidentStatus
 from streams.domain.model import Incident, PageView
 from streams.runtime.problems import not_found
 
@@ -32,6 +33,8 @@ class IncidentShape(Shape):
     impact: Impact
     affects: list[CellEffect]
     """The cells that it affects now."""
+    audience: Audience
+    """Who is told and shown it; what is internal is answered to operators only."""
     started_at: datetime
     """When it began in the world, as far as is known."""
     created_at: datetime
@@ -59,15 +62,15 @@ class Incidents(Reading):
         router.get("/incidents/{incident}", responses=MISSING)(self.incident)
         return router
 
-    async def incidents(self, page: str, after: After = None, limit: Limit = 25) -> IncidentList:
-        """Return the page's incidents, the newest first."""
-        rows = _behind(selection.incidents(self.view(page)), after)
+    async def incidents(self, page: str, after: After = None, limit: Limit = 25, given: Bearer = None) -> IncidentList:
+        """Return the page's incidents, the newest first; internal ones to operators only."""
+        rows = _behind(selection.incidents(self.shown(page, given)), after)
         shown, following = page_of(rows, limit, lambda row: encode_cursor(row.created_at, row.id))
         return IncidentList(incidents=[incident_shape(row) for row in shown], next=following)
 
-    async def incident(self, page: str, incident: str) -> IncidentShape:
+    async def incident(self, page: str, incident: str, given: Bearer = None) -> IncidentShape:
         """Return one incident, by its id or by the code that stands in its address."""
-        found = find(self.view(page), incident)
+        found = find(self.shown(page, given), incident)
         if found is None:
             raise not_found("incident")
         return incident_shape(found)
@@ -104,6 +107,7 @@ def incident_shape(incident: Incident) -> IncidentShape:
         status=incident.status,
         impact=incident.impact,
         affects=effects_shape(incident.effects.values()),
+        audience=incident.audience,
         started_at=when(incident.started_at),
         created_at=when(incident.created_at),
         updated_at=when(incident.updated_at),

@@ -8,6 +8,7 @@ from consumers.web.api.reading import (
     BAD,
     MISSING,
     After,
+    Bearer,
     Limit,
     Reading,
     bad_cursor,
@@ -18,7 +19,7 @@ from consumers.web.api.reading import (
 from consumers.web.api.shape import CellEffect, Shape, UpdateShape, effects_shape, updates_shape, when, when_or_none
 from consumers.web.render import codes, selection
 from schemas.events import Micros
-from schemas.vocabulary import MaintenanceStatus
+from schemas.vocabulary import Audience, MaintenanceStatus
 from streams.domain.model import Maintenance
 from streams.runtime.problems import not_found
 
@@ -30,6 +31,8 @@ class MaintenanceShape(Shape):
     title: str
     status: MaintenanceStatus
     affects: list[CellEffect]
+    audience: Audience
+    """Who is told and shown it; what is internal is answered to operators only."""
     starts_at: datetime
     ends_at: datetime
     started_at: datetime | None
@@ -55,15 +58,17 @@ class Maintenances(Reading):
         router.get("/maintenances/{maintenance}", responses=MISSING)(self.maintenance)
         return router
 
-    async def maintenances(self, page: str, after: After = None, limit: Limit = 25) -> MaintenanceList:
-        """Return the page's maintenances, the last to begin first."""
-        rows = _behind(selection.maintenances(self.view(page)), after)
+    async def maintenances(
+        self, page: str, after: After = None, limit: Limit = 25, given: Bearer = None
+    ) -> MaintenanceList:
+        """Return the page's maintenances, the last to begin first; internal ones to operators only."""
+        rows = _behind(selection.maintenances(self.shown(page, given)), after)
         shown, following = page_of(rows, limit, lambda row: encode_cursor(row.starts_at, row.id))
         return MaintenanceList(maintenances=[maintenance_shape(row) for row in shown], next=following)
 
-    async def maintenance(self, page: str, maintenance: str) -> MaintenanceShape:
+    async def maintenance(self, page: str, maintenance: str, given: Bearer = None) -> MaintenanceShape:
         """Return one maintenance, by its id or by the code that stands in its address."""
-        found = codes.find_maintenance(self.view(page), maintenance)
+        found = codes.find_maintenance(self.shown(page, given), maintenance)
         if found is None:
             raise not_found("maintenance")
         return maintenance_shape(found)
@@ -91,6 +96,7 @@ def maintenance_shape(maintenance: Maintenance) -> MaintenanceShape:
         title=maintenance.title,
         status=maintenance.status,
         affects=effects_shape(maintenance.affects),
+        audience=maintenance.audience,
         starts_at=when(maintenance.starts_at),
         ends_at=when(maintenance.ends_at),
         started_at=when_or_none(maintenance.started_at),

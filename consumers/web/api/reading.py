@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Security
+from fastapi import APIRouter, Depends, Header, Query, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from consumers.web.api.shape import Problem
@@ -21,6 +21,8 @@ T = TypeVar("T")
 MOST_DAYS = 366
 DEFAULT_DAYS = 90
 _bearer = HTTPBearer(auto_error=False, description="The token of an operator.")
+Bearer: TypeAlias = Annotated[str | None, Header(alias="Authorization", include_in_schema=False)]
+"""Who asks for what everybody may read, without a token too: operators are shown what is internal besides."""
 Responses = dict[int | str, dict[str, Any]]
 
 After = Annotated[str | None, Query(max_length=500, description="The `next` of the page before; absent at first.")]
@@ -45,6 +47,14 @@ class Reading(ABC):
     def view(self, page: str) -> PageView:
         """Return the page's picture; raises ProblemError 404."""
         view = self.deps.board.view(page)
+        if view is None:
+            raise not_found("page")
+        return view
+
+    def shown(self, page: str, given: Bearer) -> PageView:
+        """Return the picture that who asks may see: operators all of it, others what is public; raises ProblemError 404."""
+        operator = self.deps.access.operator(given)
+        view = (self.deps.public if operator is None else self.deps.board).view(page)
         if view is None:
             raise not_found("page")
         return view

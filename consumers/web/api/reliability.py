@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from consumers.reliability.figures import Figures, figures, figures_by_component
 from consumers.reliability.uptime import day_of, start_of
-from consumers.web.api.reading import BAD, MISSING, From, Reading, To, cells_of, window
+from consumers.web.api.reading import BAD, MISSING, Bearer, From, Reading, To, cells_of, window
 from consumers.web.api.shape import Shape
 from consumers.web.render.uptime import overall
 from schemas.vocabulary import CellStatus
@@ -66,18 +66,19 @@ class Reliability(Reading):
         region: Annotated[str | None, Query(description="A region; all if absent.")] = None,
         first: From = None,
         to: To = None,
+        given: Bearer = None,
     ) -> UptimeShape:
         """Return the uptime of each UTC day, and over all of them."""
         now = self.deps.clock()
-        cells = cells_of(self.view(page), component, region)
+        cells = cells_of(self.shown(page, given), component, region)
         start, end = window(first, to, day_of(now))
         days = self.deps.uptime.days(page, cells, start, end, now)
         shown = [DayShape(date=day.day, seconds=dict(day.seconds), ratio=day.ratio) for day in days]
         return UptimeShape(days=shown, ratio=overall(days))
 
-    def reliability(self, page: str, first: From = None, to: To = None) -> ReliabilityShape:
+    def reliability(self, page: str, first: From = None, to: To = None, given: Bearer = None) -> ReliabilityShape:
         """Return MTTA, MTTR and counts of a window of UTC days."""
-        incidents = list(self.view(page).incidents.values())
+        incidents = list(self.shown(page, given).incidents.values())
         first_day, last_day = window(first, to, day_of(self.deps.clock()))
         start, end = start_of(first_day), start_of(last_day) + start_of(date(1970, 1, 2))
         return ReliabilityShape(

@@ -10,7 +10,7 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, After, Limit, Reading, ask
 from consumers.web.api.shape import Shape, when
 from schemas.events import Cell, Filter, Pace, QuietHours
-from schemas.vocabulary import DigestEvery, Impact, Kind, Suppression
+from schemas.vocabulary import Audience, DigestEvery, Impact, Kind, Suppression
 from streams.runtime.access import Role
 
 StateName: TypeAlias = Literal["pending", "active", "paused", "suppressed", "removed"]
@@ -68,6 +68,8 @@ class SubscriberShape(Shape):
     suppression: Suppression | None
     """Why an address is not told any more; null while it is not suppressed, and where that was not recorded."""
     filter: FilterShape
+    audience: Audience
+    """Whom the subscriber belongs to: the public, or those who work here, who hear of what is internal, too."""
     pace: PaceShape | None
     created_at: datetime
 
@@ -105,6 +107,7 @@ def _shape(row: ports.SubscriberRow) -> SubscriberShape:
         reason=row.reason or None,
         suppression=row.suppression,
         filter=filter_shape(row.filter),
+        audience=row.audience,
         pace=pace_shape(row.pace),
         created_at=when(row.created_at),
     )

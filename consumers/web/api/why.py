@@ -10,7 +10,7 @@ from consumers.web import ports
 from consumers.web.api.reading import BAD, MISSING, REFUSED, Reading
 from consumers.web.api.shape import Shape, when
 from consumers.web.api.subscribers import CellChoice, FilterShape, choice_shape, filter_shape
-from schemas.vocabulary import Impact, Kind, NotificationState
+from schemas.vocabulary import Audience, Impact, Kind, NotificationState
 from streams.runtime.access import Role
 from streams.runtime.problems import not_found
 
@@ -24,6 +24,7 @@ class StandingShape(Shape):
     state: str
     reason: str | None
     filter: FilterShape
+    audience: Audience
 
 
 class JudgementShape(Shape):
@@ -159,7 +160,9 @@ def _why(one: ports.Why) -> WhyShape:
 
 
 def _standing(own: ports.Standing) -> StandingShape:
-    return StandingShape(state=own.state, reason=own.reason or None, filter=filter_shape(own.filter))
+    return StandingShape(
+        state=own.state, reason=own.reason or None, filter=filter_shape(own.filter), audience=own.audience
+    )
 
 
 def _reach(own: ports.Reach) -> ReachShape:

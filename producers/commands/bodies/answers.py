@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from producers.commands.bodies.fields import CellChoice
-from schemas.vocabulary import CellStatus, Impact, IncidentStatus, MaintenanceStatus
+from schemas.vocabulary import Audience, CellStatus, Impact, IncidentStatus, MaintenanceStatus
 
 
 class Answer(BaseModel):
@@ -54,6 +54,7 @@ class IncidentMade(Answer):
     status: IncidentStatus
     impact: Impact
     affects: list[TouchedCell]
+    audience: Audience
     created_at: str
     promise_at: str | None
     """When the next update is due."""
@@ -89,6 +90,7 @@ class MaintenanceMade(Answer):
     title: str
     status: MaintenanceStatus
     affects: list[TouchedCell]
+    audience: Audience
     starts_at: str
     ends_at: str
     created_at: str
@@ -103,6 +105,13 @@ class MaintenanceMoved(Answer):
     update: str
     status: MaintenanceStatus
     created_at: str
+
+
+class Assigned(Answer):
+    """Whom a subscriber belongs to from now on."""
+
+    id: str
+    audience: Audience
 
 
 class SignedUp(Answer):

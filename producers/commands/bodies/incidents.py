@@ -15,7 +15,7 @@ from producers.commands.bodies.fields import (
     Text,
     Title,
 )
-from schemas.vocabulary import Impact, IncidentStatus, MaintenanceStatus
+from schemas.vocabulary import Audience, Impact, IncidentStatus, MaintenanceStatus
 
 
 class OpenIncident(Body):
@@ -44,6 +44,8 @@ class OpenIncident(Body):
     """The cells that it affects; of a cell that is named twice the later counts."""
     next_update_in: Promise | None = None
     """When the next update follows; absent: as the page is configured."""
+    audience: Audience | None = None
+    """Who is told and shown it; absent: the public, unless all that it affects is internal."""
     drill: StrictBool = False
     """A rehearsal: it goes the whole road and reaches neither the public nor real people."""
 
@@ -106,6 +108,8 @@ class ScheduleMaintenance(Body):
     """The cells that are under maintenance meanwhile."""
     starts_at: Moment
     ends_at: Moment
+    audience: Audience | None = None
+    """Who is told and shown it; absent: the public, unless all that it affects is internal."""
     drill: StrictBool = False
 
     @field_validator("ends_at")

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, field_validator
 
 from producers.commands.bodies.fields import MOST_CELLS, Body, CellChoice
 from producers.commands.bodies.pace import PaceWish
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 
 MOST_SUBSCRIBERS = 1_000
 """How many one batch holds."""
@@ -36,6 +36,8 @@ class NewSubscriber(PaceWish):
     """The least impact to hear of; absent: any."""
     kinds: Annotated[list[Kind], Field(min_length=1, max_length=10)] | None = None
     """``incident`` and ``maintenance``; absent: both."""
+    audience: Audience | None = None
+    """``internal`` for who works here and hears of what is internal, too: for operators. Absent: the public."""
     confirmed: StrictBool | None = None
     """Active at once and without a mail that asks: for operators."""
 
@@ -74,6 +76,12 @@ class SubscriberBatch(Body):
     """Each is what a single sign-up takes, and may have a ``secret``. One that is wrong is refused alone."""
     dry_run: StrictBool = False
     """Only say what would become of each."""
+
+
+class AssignAudience(Body):
+    """Say whom a subscriber belongs to."""
+
+    audience: Audience
 
 
 def _is_secret(text: str) -> bool:

@@ -27,6 +27,7 @@ ANN: dict[str, Any] = {
         "digest": {"every": "day", "at": "08:00", "zone": "Europe/Berlin"}, "minimum_gap": 1800,
         "critical_gets_through": False,
     },
+    "audience": "internal",
     "created_at": "2026-11-18T14:20:00Z",
 }  # fmt: skip
 TREE = {"components": [{"id": "api", "name": "API", "components": []}]}
@@ -47,17 +48,17 @@ def test_export_writes_every_part_for_its_owner_alone(run: Run, api: FakeApi, fi
     api.will("GET", parts, {"subscribers": [ANN], "next": "s1"})
     phone = ANN | {"id": "s2", "channel": "sms", "address": "+4930901820", "state": "pending"}
     hook = ANN | {"id": "s3", "channel": "webhook", "address": "https://a.example/", "secret": "whsec_QUJD"}
-    everything = {"filter": ANN["filter"] | {"cells": None}, "pace": None}
+    everything = {"filter": ANN["filter"] | {"cells": None}, "pace": None, "audience": "public"}
     api.will("GET", f"{parts}&after=s1", {"subscribers": [phone, hook | everything], "next": None})
     file.write_text("what was there before")
     result = run("subscriber", "export", str(file))
     assert (result.exit_code, result.stdout) == (0, f"exported 3 subscribers to {file}\n"), result.output
     common, night = "2026-11-18T14:20:00Z", "22:00-07:00 Europe/Berlin,08:00 Europe/Berlin,30m,no"
     assert file.read_text().splitlines() == [
-        "channel,address,secret,state,cells,min_impact,kinds,quiet_hours,digest,minimum_gap,critical_gets_through,id,created_at",
-        f"email,ann@shop.example,,active,api:eu login,major,incident,{night},s1,{common}",
-        f"sms,'+4930901820,,pending,api:eu login,major,incident,{night},s2,{common}",
-        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,,,,,s3,{common}",
+        "channel,address,secret,state,cells,min_impact,kinds,quiet_hours,digest,minimum_gap,critical_gets_through,audience,id,created_at",
+        f"email,ann@shop.example,,active,api:eu login,major,incident,{night},internal,s1,{common}",
+        f"sms,'+4930901820,,pending,api:eu login,major,incident,{night},internal,s2,{common}",
+        f"webhook,https://a.example/,whsec_QUJD,active,,major,incident,,,,,public,s3,{common}",
     ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]

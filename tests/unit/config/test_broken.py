@@ -21,6 +21,10 @@ VARIABLES = "alert, component, duration, labels, next_update, region, regions"
 CHANNELS = ", ".join(CHANNEL_OF_NAME)
 SECTIONS = "page, regions, components, sources, rules, templates, updates, channels, delivery, operators, engine"
 TEMPLATE = "templates: {down: {title: Down, investigating: Down, resolved: Up}}\n"
+HALF_INTERNAL = (
+    "components: [{id: platform, name: P, components: ["
+    "{id: api, name: API, audience: internal}, {id: web, name: Web}]}]\n"
+)
 COMPONENTS = "components: [{id: api, name: API, regions: [eu]}, {id: login, name: Login}]\n"
 
 
@@ -192,6 +196,14 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "a region of what has none": (
         rule("{component: login, region: eu}"),
         ["6: rules[0].affects.region: expected no region, since login has none"],
+    ),
+    "a rule for a group with something internal": (
+        rule().replace(COMPONENTS, HALF_INTERNAL).replace("{component: api, region: eu}", "{component: platform}"),
+        ['6: rules[0].affects.component: expected no group in which something is internal (api), got "platform"'],
+    ),
+    "an audience that there is not": (
+        PAGE + "components: [{id: api, name: API, audience: staff}]\n",
+        ['2: components[0].audience: expected one of public, internal, got "staff"'],
     ),
     "a region's template": (
         rule('{component: api, region: "{{ label.region }}"}'),

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from consumers.delivery.audience import Question, Reached, decide
 from consumers.delivery.audience_index import AudienceIndex
-from consumers.delivery.page_index import ACTIVE, PAUSED, PENDING, REMOVED, SUPPRESSED
+from consumers.delivery.page_index import ACTIVE, PAUSED, PENDING, REMOVED, SUPPRESSED, Standing
 from schemas.events import Cell, Filter
-from schemas.vocabulary import Impact, Kind
+from schemas.vocabulary import Audience, Impact, Kind
 
 PAGE = "acme"
 CHANNEL_OF = {"ada": "email", "bob": "webhook", "cyd": "email", "dan": "webhook"}
@@ -18,36 +18,38 @@ impacts = st.sampled_from(Impact)
 kinds = st.sampled_from([Kind.INCIDENT, Kind.MAINTENANCE, Kind.REMINDER])
 cells = st.builds(Cell, st.sampled_from(["api", "web", "login", "platform"]), REGIONS)
 filters = st.builds(Filter, st.none() | st.lists(cells, min_size=1, max_size=3), impacts, st.lists(kinds, unique=True))
+audiences = st.sampled_from(Audience)
 states = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, PENDING, PAUSED, SUPPRESSED, REMOVED])
-choices = st.lists(st.tuples(st.sampled_from(list(CHANNEL_OF)), states, filters), max_size=12)
+choices = st.lists(st.tuples(st.sampled_from(list(CHANNEL_OF)), states, filters, audiences), max_size=12)
 reached = st.builds(
     lambda component, region, impact: Reached([component, *filter(None, [GROUP_OF[component]])], region, impact),
     st.sampled_from(list(GROUP_OF)),
     REGIONS,
     impacts,
 )
-questions = st.builds(Question, kinds, st.lists(reached, max_size=3), impacts)
+questions = st.builds(Question, kinds, st.lists(reached, max_size=3), impacts, audiences)
 
 
-Chosen = list[tuple[str, str, Filter]]
+Chosen = list[tuple[str, str, Filter, Audience]]
+Stands = tuple[str, Filter, Audience]
 
 
-def _index(chosen: Chosen) -> tuple[AudienceIndex, dict[str, tuple[str, Filter]]]:
-    index, known = AudienceIndex(), dict[str, tuple[str, Filter]]()
-    for subscriber, state, wanted in chosen:
-        index.put(PAGE, subscriber, CHANNEL_OF[subscriber], state, wanted)
-        known[subscriber] = state, wanted
+def _index(chosen: Chosen) -> tuple[AudienceIndex, dict[str, Stands]]:
+    index, known = AudienceIndex(), dict[str, Stands]()
+    for subscriber, state, wanted, belongs_to in chosen:
+        index.put(PAGE, subscriber, CHANNEL_OF[subscriber], state, wanted, belongs_to)
+        known[subscriber] = state, wanted, belongs_to
     return index, known
 
 
-def _active(known: dict[str, tuple[str, Filter]]) -> dict[str, Filter]:
-    return {name: wanted for name, (state, wanted) in known.items() if state == ACTIVE}
+def _active(known: dict[str, Stands]) -> dict[str, tuple[Filter, Audience]]:
+    return {name: (wanted, belongs_to) for name, (state, wanted, belongs_to) in known.items() if state == ACTIVE}
 
 
 @given(choices, questions)
 def test_the_index_tells_exactly_whom_the_rule_tells(chosen: Chosen, asked: Question) -> None:
     index, known = _index(chosen)
-    told = {name for name, wanted in _active(known).items() if decide(wanted, asked).told}
+    told = {name for name, (wanted, whose) in _active(known).items() if decide(wanted, asked, whose).told}
     assert sorted(index.match(PAGE, asked)) == sorted(told)
 
 
@@ -58,10 +60,10 @@ def test_the_index_tells_the_same_when_what_is_left_over_was_swept_out(chosen: C
     for page in index.pages.values():
         page.sweep()
         assert page.waste == 0
-        assert len(page.words) == sum(1 + len(wanted.cells or ()) for _, wanted in known.values())
+        assert len(page.words) == sum(1 + len(wanted.cells or ()) for _, wanted, _ in known.values())
     assert index.match(PAGE, asked) == before
-    for name, (state, wanted) in known.items():
-        index.put(PAGE, name, CHANNEL_OF[name], state, wanted)
+    for name, (state, wanted, belongs_to) in known.items():
+        index.put(PAGE, name, CHANNEL_OF[name], state, wanted, belongs_to)
     assert index.match(PAGE, asked) == before
 
 
@@ -81,9 +83,9 @@ def test_it_gives_back_how_each_stands(chosen: Chosen) -> None:
         if name not in known:
             assert found is None
             continue
-        state, wanted = known[name]
+        state, wanted, belongs_to = known[name]
         inorder = [kind for kind in Kind if kind in wanted.kinds]
-        assert found == (channel, state, Filter(wanted.cells, wanted.min_impact, inorder))
+        assert found == Standing(channel, state, Filter(wanted.cells, wanted.min_impact, inorder), belongs_to)
 
 
 @given(choices, questions)
@@ -94,8 +96,8 @@ def test_whoever_is_withdrawn_had_never_come(chosen: Chosen, asked: Question) ->
     others = sorted(name for name in index.match(PAGE, asked) if name != "ada")
     assert sorted(index.match(PAGE, asked)) == others
     assert index.standing(PAGE, "ada") is None
-    for name, (state, wanted) in known.items():
-        index.put(PAGE, name, CHANNEL_OF[name], state, wanted)
+    for name, (state, wanted, belongs_to) in known.items():
+        index.put(PAGE, name, CHANNEL_OF[name], state, wanted, belongs_to)
     assert index.match(PAGE, asked) == _index(chosen)[0].match(PAGE, asked)
 
 
@@ -105,11 +107,18 @@ def test_only_active_ones_are_counted(chosen: Chosen) -> None:
     assert index.count(PAGE) == len(_active(known))
 
 
-@given(choices, kinds)
-def test_of_those_told_before_whoever_wants_the_kind_is_told_again(chosen: Chosen, kind: Kind) -> None:
+@given(choices, kinds, audiences)
+def test_of_those_told_before_whoever_wants_the_kind_and_may_know_is_told_again(
+    chosen: Chosen, kind: Kind, audience: Audience
+) -> None:
     index, known = _index(chosen)
-    wanting = {name for name, wanted in _active(known).items() if kind in wanted.kinds}
-    assert set(index.ids(PAGE, index.wanting(PAGE, [*CHANNEL_OF, "nobody"], kind))) == wanting
+    secret = audience is Audience.INTERNAL and kind is not Kind.REMINDER
+    wanting = {
+        name
+        for name, (wanted, whose) in _active(known).items()
+        if kind in wanted.kinds and (whose is Audience.INTERNAL or not secret)
+    }
+    assert set(index.ids(PAGE, index.wanting(PAGE, [*CHANNEL_OF, "nobody"], kind, audience))) == wanting
 
 
 @given(choices, questions)
@@ -128,11 +137,11 @@ def test_an_audience_falls_into_channels_each_in_the_order_of_its_ids(chosen: Ch
 def test_an_audience_comes_in_the_order_of_its_coming() -> None:
     everything = Filter(None, Impact.NONE, [Kind.INCIDENT])
     chosen = [("cyd", ACTIVE), ("ada", ACTIVE), ("bob", ACTIVE), ("cyd", SUPPRESSED), ("cyd", ACTIVE)]
-    index, _ = _index([(name, state, everything) for name, state in chosen])
+    index, _ = _index([(name, state, everything, Audience.PUBLIC) for name, state in chosen])
     assert index.match(PAGE, Question(Kind.INCIDENT, [], Impact.MAJOR)) == ["cyd", "ada", "bob"]
 
 
 def test_an_answer_is_a_copy() -> None:
-    index, _ = _index([("ada", ACTIVE, Filter(None, Impact.NONE, [Kind.REMINDER]))])
+    index, _ = _index([("ada", ACTIVE, Filter(None, Impact.NONE, [Kind.REMINDER]), Audience.PUBLIC)])
     index.numbers(PAGE, Question(Kind.REMINDER, [], Impact.NONE)).clear()
     assert index.match(PAGE, Question(Kind.REMINDER, [], Impact.NONE)) == ["ada"]

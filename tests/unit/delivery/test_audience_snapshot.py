@@ -34,13 +34,13 @@ def test_an_index_that_was_read_back_is_the_same_and_goes_on_the_same(
     chosen: Chosen, asked: Question, then: Chosen
 ) -> None:
     index = AudienceIndex()
-    for name, state, wanted in chosen:
-        index.put(INDEXED, name, CHANNEL_OF[name], state, wanted)
+    for name, state, wanted, belongs_to in chosen:
+        index.put(INDEXED, name, CHANNEL_OF[name], state, wanted, belongs_to)
     again, place = audience_snapshot.load(audience_snapshot.dump(index, HERE), Place)
     assert place == HERE
     for known in (index, again):
-        for name, state, wanted in then:
-            known.put(INDEXED, name, CHANNEL_OF[name], state, wanted)
+        for name, state, wanted, belongs_to in then:
+            known.put(INDEXED, name, CHANNEL_OF[name], state, wanted, belongs_to)
     assert again.match(INDEXED, asked) == index.match(INDEXED, asked)
     assert [again.standing(INDEXED, name) for name in CHANNEL_OF] == [
         index.standing(INDEXED, name) for name in CHANNEL_OF

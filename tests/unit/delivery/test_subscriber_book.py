@@ -15,6 +15,7 @@ from consumers.delivery.subscriber_stage import SubscriberStage
 from consumers.delivery.subscribers import PROCESSOR, SUBSCRIBERS, step
 from schemas.events import (
     AnyEvent,
+    AudienceAssigned,
     Cell,
     ComponentDefined,
     EndpointReinstated,
@@ -31,7 +32,7 @@ from schemas.events import (
     SubscriberPaused,
     SubscriberRemoved,
 )
-from schemas.vocabulary import Impact, Kind, Suppression
+from schemas.vocabulary import Audience, Impact, Kind, Suppression
 from streams.domain.processor import Output, Unheard
 from streams.domain.state import memory_state
 from streams.runtime.replay import new_file
@@ -44,8 +45,19 @@ filters = st.sampled_from(
     [EVERYTHING, Filter([Cell("api")], Impact.MAJOR, [Kind.INCIDENT]), Filter(None, Impact.NONE, [])]
 )
 people = st.sampled_from(PEOPLE)
+audiences = st.sampled_from(Audience)
 facts = st.one_of(
-    st.builds(SubscriberAdded, people, st.just("email"), st.just(b"sealed"), filters, st.booleans(), st.just("test")),
+    st.builds(
+        SubscriberAdded,
+        people,
+        st.just("email"),
+        st.just(b"sealed"),
+        filters,
+        st.booleans(),
+        st.just("test"),
+        audiences,
+    ),
+    st.builds(AudienceAssigned, people, audiences),
     st.builds(SubscriberConfirmed, people),
     st.builds(SubscriberChanged, people, filters),
     st.builds(SubscriberPaused, people, st.booleans()),

@@ -20,7 +20,7 @@ from consumers.delivery.subscribers import (
     Subscriber,
 )
 from schemas.events import Cell, Change, Filter, Notice
-from schemas.vocabulary import CellStatus, Impact, Kind
+from schemas.vocabulary import Audience, CellStatus, Impact, Kind
 from streams.domain.state import memory_state
 from tests.unit.delivery.pipeline import NOON, OPENING, PAGE, notice_of
 
@@ -35,13 +35,20 @@ filters = st.builds(
     Filter, st.none() | st.lists(cells, min_size=1, max_size=3), st.sampled_from(Impact), st.lists(kinds, unique=True)
 )
 states = st.sampled_from([ACTIVE, ACTIVE, ACTIVE, PENDING, REMOVED, SUPPRESSED])
-populations = st.dictionaries(st.sampled_from(PEOPLE), st.tuples(filters, states))
+audiences = st.sampled_from(Audience)
+populations = st.dictionaries(st.sampled_from(PEOPLE), st.tuples(filters, states, audiences))
 statuses = st.sampled_from(CellStatus)
 changes = st.lists(st.builds(Change, st.sampled_from(list(PARENT_OF)), regions, statuses, statuses), max_size=3)
 
 
-def subscriber(key: str = "ada", wanted: Filter = API_AND_WEB, state: str = ACTIVE, reason: str = "") -> Subscriber:
-    return Subscriber(key, "email", b"sealed", wanted, state, reason, "test", NOON)
+def subscriber(
+    key: str = "ada",
+    wanted: Filter = API_AND_WEB,
+    state: str = ACTIVE,
+    reason: str = "",
+    audience: Audience = Audience.PUBLIC,
+) -> Subscriber:
+    return Subscriber(key, "email", b"sealed", wanted, state, reason, "test", NOON, audience=audience)
 
 
 def book_of(*people: Subscriber) -> SubscriberBook:
@@ -55,17 +62,20 @@ def book_of(*people: Subscriber) -> SubscriberBook:
     return book
 
 
-def notice(kind: Kind, changed: list[Change], impact: Impact, *, chosen: bool) -> Notice:
-    return replace(notice_of(OPENING, "outage", NOON), kind=kind, changes=changed, impact=impact, impact_chosen=chosen)
+def notice(
+    kind: Kind, changed: list[Change], impact: Impact, audience: Audience = Audience.PUBLIC, *, chosen: bool
+) -> Notice:
+    told = notice_of(OPENING, "outage", NOON)
+    return replace(told, kind=kind, changes=changed, impact=impact, impact_chosen=chosen, audience=audience)
 
 
 @given(
     populations,
     st.sets(st.sampled_from([*PEOPLE, "eve"])),
-    st.builds(notice, kinds, changes, st.sampled_from(Impact), chosen=st.booleans()),
+    st.builds(notice, kinds, changes, st.sampled_from(Impact), audiences, chosen=st.booleans()),
 )
 @example(
-    {"ada": (API_AND_WEB, ACTIVE)}, set(),
+    {"ada": (API_AND_WEB, ACTIVE, Audience.PUBLIC)}, set(),
     notice(
         Kind.INCIDENT,
         [
@@ -76,9 +86,11 @@ def notice(kind: Kind, changed: list[Change], impact: Impact, *, chosen: bool) -
     ),
 )  # fmt: skip
 def test_the_verdict_on_each_is_the_plan_for_all(
-    population: dict[str, tuple[Filter, str]], told: set[str], published: Notice
+    population: dict[str, tuple[Filter, str, Audience]], told: set[str], published: Notice
 ) -> None:
-    book = book_of(*(subscriber(key, wanted, state) for key, (wanted, state) in population.items()))
+    book = book_of(
+        *(subscriber(key, wanted, state, audience=whose) for key, (wanted, state, whose) in population.items())
+    )
     planned = {one for plan in plans.plan(book, PAGE, published, told).plans for one in plan.recipients}
     asked = plans.asked_of(book, PAGE, published)
     verdicts = {key: plans.verdict(book.subscriber(PAGE, key), asked, told_before=key in told) for key in PEOPLE}

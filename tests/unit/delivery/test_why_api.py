@@ -49,7 +49,7 @@ async def test_who_was_told_is_told_why_and_what_became_of_it(world: World) -> N
     found = await why(world, ann)
     chosen = {"component": "platform", "region": "eu"}
     wanted = {"cells": [chosen], "min_impact": "major", "kinds": ["incident"]}
-    standing = {"state": "active", "reason": None, "filter": wanted}
+    standing = {"state": "active", "reason": None, "filter": wanted, "audience": "public"}
     [update] = found.pop("updates")
     assert found == {
         "subscriber": ann, "channel": "email", "address": "a", "standing": standing, "incident": INCIDENT,

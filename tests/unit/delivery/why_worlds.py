@@ -37,7 +37,7 @@ from schemas.events import (
 )
 from schemas.ids import random_id
 from schemas.topics import NOTIFICATIONS, TOPICS, shard_of
-from schemas.vocabulary import NotificationState
+from schemas.vocabulary import Audience, NotificationState
 from streams.domain.catalogue import catalogue_in, difference
 from streams.domain.pages import PAGES
 from streams.domain.processor import Processor
@@ -179,12 +179,14 @@ class World:
             event: AnyEvent = Event(random_id(), PAGE, self.now, self.now, "test", None, None, False, each)
             self.engine.append([event])
 
-    def subscribe(self, wanted: Filter = EVERYTHING, *, confirmed: bool = True) -> str:
+    def subscribe(
+        self, wanted: Filter = EVERYTHING, audience: Audience = Audience.PUBLIC, *, confirmed: bool = True
+    ) -> str:
         """Sign somebody up by mail and return their id."""
         key = random_id()
         self.engine.vault.create(key, f"{PAGE}/{key}")
         sealed = self.engine.vault.seal(key, msgspec.json.encode(Endpoint("ann@example.com")))
-        self.say(SubscriberAdded(key, "email", sealed, wanted, confirmed, "test"))
+        self.say(SubscriberAdded(key, "email", sealed, wanted, confirmed, "test", audience))
         return key
 
     def claim(self, incident: str, update: str, subscriber: str) -> None:
@@ -202,13 +204,17 @@ class World:
 
     async def ask(self, subscriber: str, token: str | None = TOKEN, **query: str) -> httpx.Response:
         """Ask the API why."""
+        return await self.get(f"/api/v1/pages/{PAGE}/subscribers/{subscriber}/why", token, **query)
+
+    async def get(self, path: str, token: str | None = None, **query: str) -> httpx.Response:
+        """Read a path, as an operator or as anybody."""
         app = application(
             [web_router(self.deps)], NoLife(), lambda _, problem: errors.answer(_, problem, self.deps.pages, None)
         )
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://page.example", headers=headers) as client:
-            return await client.get(f"/api/v1/pages/{PAGE}/subscribers/{subscriber}/why", params=query)
+            return await client.get(path, params=query)
 
     def _dependencies(self) -> WebDependencies:
         channels: dict[str, Channel] = {"email": ScriptedChannel()}

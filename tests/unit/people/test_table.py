@@ -26,6 +26,7 @@ EXPORTED = st.fixed_dictionaries(
                 "kinds": st.sampled_from([["incident"], ["maintenance"], ["incident", "maintenance"]]),
             }
         ),
+        "audience": st.sampled_from(["public", "internal"]),
         "id": IDS,
         "created_at": st.just("2026-11-18T14:20:00Z"),
     }
@@ -57,6 +58,7 @@ def test_what_is_exported_is_imported_as_it_was(subscribers: list[dict[str, obje
                 "cells": cells and [{name: value for name, value in cell.items() if value} for cell in cells],
                 "min_impact": wanted["min_impact"],
                 "kinds": wanted["kinds"],
+                "audience": subscriber["audience"],
                 "confirmed": True if subscriber["state"] == "active" else None,
             }.items()
             if value is not None

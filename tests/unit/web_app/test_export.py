@@ -28,7 +28,13 @@ async def test_who_reads_addresses_is_noted(shared_client: httpx.AsyncClient, ca
     answer = await shared_client.get(URL, headers=bearer(Role.ADMIN))
     assert answer.headers["cache-control"] == "no-store"
     chosen = {"cells": [{"component": "api", "region": "eu"}], "min_impact": "minor", "kinds": ["incident"]}
-    common: dict[str, Any] = {"reason": None, "filter": chosen, "pace": None, "created_at": "2026-11-18T14:20:00Z"}
+    common: dict[str, Any] = {
+        "reason": None,
+        "filter": chosen,
+        "pace": None,
+        "audience": "public",
+        "created_at": "2026-11-18T14:20:00Z",
+    }
     assert answer.json() == {
         "subscribers": [
             {"id": "anna", "channel": "email", "address": "anna@example.com", "secret": None, "state": "active"}

@@ -63,7 +63,7 @@ async def test_an_incident_has_what_the_contract_names(world: WebWorld, client: 
     }  # fmt: skip
     assert incident == {
         "id": derive("incident", "one"), "title": "Trouble one", "status": "investigating", "impact": "critical",
-        "affects": [{"component": "api", "region": "eu", "status": "major_outage"}],
+        "affects": [{"component": "api", "region": "eu", "status": "major_outage"}], "audience": "public",
         "started_at": "2026-11-18T14:20:00Z", "created_at": "2026-11-18T14:20:00Z", "updated_at": "2026-11-18T14:20:00Z",
         "resolved_at": None, "promise_at": "2026-11-18T15:20:00Z", "updates": [update],
     }  # fmt: skip
