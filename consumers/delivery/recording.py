@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from consumers.delivery.queue import Entry
 from consumers.delivery.verdicts import Conclusion
@@ -17,6 +17,24 @@ _Place: TypeAlias = tuple[str, int, str]
 """Page, shard, worker: what one event is about."""
 _MOST = 1_000
 """Notifications of one event."""
+
+
+class Turn(NamedTuple):
+    """What a worker records with one append: how attempts ended, what it claims, and what waits in vain."""
+
+    worker: str
+    ended: Sequence[Concluded]
+    chosen: Sequence[Entry]
+    unsendable: Sequence[Concluded]
+
+
+def turn(of: Turn, now: Micros) -> list[AnyEvent]:
+    """Return all that a turn records."""
+    return [
+        *records(of.ended, of.worker, now),
+        *claims(of.worker, of.chosen, now),
+        *results(of.unsendable, of.worker, now),
+    ]
 
 
 def claims(worker: str, entries: Sequence[Entry], now: Micros) -> list[AnyEvent]:

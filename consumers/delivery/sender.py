@@ -28,7 +28,7 @@ from consumers.delivery.leases import Membership, alone
 from consumers.delivery.limiter import Limiter
 from consumers.delivery.outlook import IDLE_SECONDS, MOST_RESULTS, Outlook
 from consumers.delivery.queue import DeliveryQueue, Entry, Holding
-from consumers.delivery.recording import Concluded
+from consumers.delivery.recording import Concluded, Turn
 from consumers.delivery.slots import slots_of
 from consumers.delivery.together import batches
 from consumers.delivery.verdicts import Conclusion
@@ -59,15 +59,6 @@ class Ledger(NamedTuple):
     folded: Folded
     turns: int = 1
     pace: float = 0.0
-
-
-class _Turn(NamedTuple):
-    """What a worker records with one append: how attempts ended, what it claims, and what waits in vain."""
-
-    worker: str
-    ended: Sequence[Concluded]
-    chosen: Sequence[Entry]
-    unsendable: Sequence[Concluded]
 
 
 class Sender:
@@ -218,7 +209,7 @@ class Sender:
             self._turns.remove(turn)
             turn.result()
 
-    def _next(self) -> _Turn | None:
+    def _next(self) -> Turn | None:
         """Return what is to be recorded and claimed now; None where there is nothing, or enough is on its way."""
         if len(self._turns) >= self._most_turns:
             return None
@@ -231,9 +222,9 @@ class Sender:
         del self._concluded[: len(ended)]
         self._in_hand |= {entry.notification: entry for entry in chosen}
         self._settling |= {entry.notification for entry, _ in unsendable}
-        return _Turn(worker, ended, chosen, unsendable)
+        return Turn(worker, ended, chosen, unsendable)
 
-    async def _take(self, turn: _Turn) -> None:
+    async def _take(self, turn: Turn) -> None:
         """Record what ended and claim what waits, with one append; then send what is ours."""
         try:
             await self._write(turn)
@@ -251,19 +242,12 @@ class Sender:
             self._settling -= {entry.notification for entry, _ in turn.unsendable}
             self._wake.set()
 
-    async def _write(self, turn: _Turn) -> None:
+    async def _write(self, turn: Turn) -> None:
         if turn.ended:
             self._failpoint("before_record")
         if turn.chosen:
             self._failpoint("before_claim")
-        now = self._clock()
-        await self._log.publish(
-            [
-                *recording.records(turn.ended, turn.worker, now),
-                *recording.claims(turn.worker, turn.chosen, now),
-                *recording.results(turn.unsendable, turn.worker, now),
-            ]
-        )
+        await self._log.publish(recording.turn(turn, self._clock()))
 
     def _choose(self) -> list[Entry]:
         found = self._outlook.due(self._in_hand, further=bool(self._turns))
