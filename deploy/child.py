@@ -1,24 +1,29 @@
 """Runs one server as a child process on this machine, and ends it by its own pid; it knows no particular server."""
 
+import secrets
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.errors import PartFailedError
 
 HOST = "127.0.0.1"
+_PORTS = range(10_000, 32_768)
+"""None that a system gives to connections by itself (Linux from 32768 on): one might, before a server binds its port again."""
 _START_SECONDS = 90
 _STOP_SECONDS = 30
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody listens on at the moment."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 class Child:

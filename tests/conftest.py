@@ -1,6 +1,7 @@
 """What holds for every test: how properties are searched, and that a skipped test is never overlooked."""
 
 import os
+import signal
 from collections import Counter
 
 import pytest
@@ -13,6 +14,11 @@ from tests.groups import Groups
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("local"), print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+# A script's background ignores Ctrl-C, and what is started there does so too; some tests send one to what they started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

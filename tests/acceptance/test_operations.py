@@ -32,7 +32,7 @@ _DONE = "--- block done ---"
 
 
 class Operator:
-    """One shell that does block after block; whatever it started and left running is ended by its own pid."""
+    """One shell that does block after block; whatever it started and left running is ended with its group."""
 
     def __init__(self, folder: Path, mailbox: str, smtp: str) -> None:
         self._folder = folder
@@ -54,6 +54,7 @@ class Operator:
                 ["bash", "-eu"],
                 cwd=folder, env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                start_new_session=True,
             )  # fmt: skip
 
     def do(self, block: str) -> str:
@@ -88,9 +89,8 @@ class Operator:
         """End the shell and what it left running."""
         asked, answered = _pipes(self._shell)
         asked.close()
-        for file in self._folder.glob("*.pid"):
-            with suppress(ProcessLookupError):
-                os.kill(int(file.read_text()), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.wait(30)
         answered.close()
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -13,6 +12,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from deploy import child
+
 T = TypeVar("T")
 
 PATIENCE = 120.0
@@ -20,10 +21,8 @@ PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback interface that nobody listens on at the moment, and no connection will take."""
+    return child.free_port()
 
 
 def wait_for(what: str, look: Callable[[], T | None], *, patience: float = PATIENCE) -> T:

@@ -1,16 +1,18 @@
 """The Mastodon channel: posts for accounts of ours; what is said later about an incident replies to what was said before.
 
 https://docs.joinmastodon.org/methods/statuses/#create. The notification's id is the Idempotency-Key, which a server remembers
-for an hour. What has been in doubt for longer is therefore not sent again.
+for an hour. What has been in doubt for longer is therefore not sent again, but looked for among the account's posts.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
 
 from consumers.delivery.channel import AddressError, Capabilities, ConfirmBy, Message
+from consumers.delivery.channels.mastodon_posts import MOST, Post, found_among
 from consumers.delivery.classify import LONGEST_WAIT, classify_http
 from consumers.delivery.context import ChannelContext
 from consumers.delivery.net.accounts import NOT_PUBLIC, handles, is_public, known_handle, masked, server_url
@@ -22,11 +24,16 @@ from consumers.delivery.render.posts import mastodon_length, post_of
 from consumers.delivery.render.words import moment
 from consumers.delivery.settings import ChannelSettings, Secret, setting
 
+if TYPE_CHECKING:
+    from mastodon import Mastodon
+
+T = TypeVar("T")
 TIMEOUT = 15.0
 """Seconds for each wait for bytes of the answer."""
 CONNECTIONS = 2
 KEY_REMEMBERED = timedelta(minutes=55)
 """How long a server surely knows an Idempotency-Key: an hour, less what clocks and a slow answer take."""
+_FORGOTTEN = "the server has forgotten the key"
 _IS_HANDLE = r"\w+([\w.-]*\w)?@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 
 
@@ -53,6 +60,10 @@ class MastodonSettings(ChannelSettings, frozen=True):
 
 
 class _Status(msgspec.Struct):
+    id: str
+
+
+class _Account(msgspec.Struct):
     id: str
 
 
@@ -93,10 +104,10 @@ class MastodonChannel:
             account = self._accounts[self.validate(message.endpoint.address)]
         except AddressError as error:
             return Rejected(Scope.MESSAGE, str(error))
+        text = post_of(message, account.limit, mastodon_length)
         # No attempt was made before it was published, so a key is no older than that.
         if message.in_doubt and self._now() - moment(message.notice.published_at) > KEY_REMEMBERED:
-            return InDoubt("the server has forgotten the key; not asked again")
-        text = post_of(message, account.limit, mastodon_length)
+            return await self._calls.run(partial(self._looked_for, account, text, message))
         return await self._calls.run(partial(self._post, account, text, message))
 
     async def close(self) -> None:
@@ -109,6 +120,41 @@ class MastodonChannel:
         if parent is not None and isinstance(answer, Answer) and answer.status == 404:
             answer = self._request(account, text, message.notification, None)
         return classify(answer, now=self._now()) if isinstance(answer, Answer) else answer
+
+    def _looked_for(self, account: MastodonAccount, text: str, message: Message) -> Outcome:
+        """Return ``Sent`` where the account shows the post; that it does not is no proof that it never was."""
+        name = message.endpoint.address.lstrip("@").partition("@")[0]
+        owner = self._asked(account, lambda server: server.account_lookup(name), _Account)
+        if isinstance(owner, InDoubt):
+            return owner
+        posts = self._asked(account, lambda server: server.account_statuses(owner.id, limit=MOST), list[Post])
+        if isinstance(posts, InDoubt):
+            return posts
+        found = found_among(posts, text, moment(message.notice.published_at), message.earlier)
+        return InDoubt(f"{_FORGOTTEN}, and the account does not show it") if found is None else Sent(found)
+
+    def _asked(self, account: MastodonAccount, ask: Callable[["Mastodon"], object], kind: type[T]) -> T | InDoubt:
+        from mastodon import Mastodon  # noqa: PLC0415 -- as below
+
+        from consumers.delivery.net.once import OneRequest  # noqa: PLC0415 -- as below
+
+        # What is public is shown to anybody, and to a token only if it has the scope to read.
+        token = account.access_token.reveal() if account.visibility == "private" else None
+        answer = OneRequest(self._timeout).run(
+            lambda session: ask(
+                Mastodon(
+                    access_token=token,
+                    api_base_url=account.server,
+                    ratelimit_method="throw",
+                    request_timeout=self._timeout,
+                    session=session,
+                )
+            )
+        )
+        if not isinstance(answer, Answer):
+            return InDoubt(f"{_FORGOTTEN}; the server cannot be asked now")
+        found = answer.read(kind) if answer.status == 200 else None
+        return InDoubt(f"{_FORGOTTEN}; asked, the server answered {answer.status}") if found is None else found
 
     def _request(self, account: MastodonAccount, text: str, key: str, parent: str | None) -> Answer | Outcome:
         from mastodon import Mastodon  # noqa: PLC0415 -- a second, for those who switch Mastodon on

@@ -65,11 +65,12 @@ class Fleet:
                 self.stop(worker)
 
     def wait(self, reached: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE
+        begun = time.monotonic()
         while not reached():
-            assert time.monotonic() < until, f"{self.behind()} behind\n{self.said()}"
+            waited = time.monotonic() - begun
+            assert waited < PATIENCE, f"{self.behind()} behind\n{self.said()}"
             self._restart_those_that_gave_up()
-            time.sleep(0.02)
+            time.sleep(min(max(waited / 10, 0.02), 0.5))  # looking takes time from what is waited for
 
     def wait_for_all(self) -> None:
         """Wait until everything that lies on the log is folded, whatever follows from it included."""

@@ -107,17 +107,75 @@ async def test_what_arrived_unanswered_is_there_once(vendor: VendorServer[Mastod
     assert len(vendor.vendor.posts) == 1
 
 
-async def test_what_is_in_doubt_is_not_asked_again_once_its_key_may_be_forgotten(
+PUBLISHED = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+LATE = PUBLISHED + KEY_REMEMBERED + timedelta(seconds=1)
+
+
+def posted(vendor: VendorServer[Mastodon]) -> int:
+    return sum(request.method == "POST" for request in vendor.requests)
+
+
+async def test_until_its_key_may_be_forgotten_what_is_in_doubt_is_sent_again_and_then_it_is_looked_for(
     vendor: VendorServer[Mastodon],
 ) -> None:
     vendor.misbehave(Hang())
     await send(vendor, to(), timeout=0.3)
-    published = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
-    late = await send(vendor, to(in_doubt=True), now=published + KEY_REMEMBERED + timedelta(seconds=1))
-    assert late == InDoubt("the server has forgotten the key; not asked again")
-    assert len(vendor.requests) == 1
     [made] = vendor.vendor.posts
-    assert await send(vendor, to(in_doubt=True), now=published + KEY_REMEMBERED) == Sent(made)
+    assert await send(vendor, to(in_doubt=True), now=PUBLISHED + KEY_REMEMBERED) == Sent(made)
+    assert posted(vendor) == 2
+    assert await send(vendor, to(in_doubt=True), now=LATE) == Sent(made)
+    assert (posted(vendor), len(vendor.vendor.posts)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "body", ["It is <b>down</b> & we know.\n\nSee https://acme.example/a/rather/long/path?q=1.", "It is\ndown: @all"]
+)
+async def test_a_post_is_recognised_however_the_server_writes_it(vendor: VendorServer[Mastodon], body: str) -> None:
+    sent = await send(vendor, to(about=notice(body=body)))
+    assert isinstance(sent, Sent)
+    assert await send(vendor, to(about=notice(body=body), in_doubt=True), now=LATE) == sent
+    other = await send(vendor, to(about=notice(body="Something else."), in_doubt=True), now=LATE)
+    assert other == InDoubt("the server has forgotten the key, and the account does not show it")
+
+
+async def test_what_was_posted_before_or_is_known_as_another_is_not_this_one(vendor: VendorServer[Mastodon]) -> None:
+    vendor.vendor.now = PUBLISHED - timedelta(minutes=3)
+    await send(vendor, to())
+    assert isinstance(await send(vendor, to(in_doubt=True), now=LATE), InDoubt)
+    vendor.vendor.now = PUBLISHED
+    earlier = await send(vendor, msgspec.structs.replace(to(), notification="another"))
+    assert isinstance(earlier, Sent)
+    known = to(in_doubt=True, earlier=(earlier.receipt,))
+    assert isinstance(await send(vendor, known, now=LATE), InDoubt)
+    assert posted(vendor) == 2
+
+
+async def test_what_only_followers_see_is_looked_for_with_a_token_that_may_read(vendor: VendorServer[Mastodon]) -> None:
+    sent = await send(vendor, to(), visibility="private")
+    late = to(in_doubt=True)
+    refused = await send(vendor, late, visibility="private", now=LATE)
+    assert refused == InDoubt("the server has forgotten the key; asked, the server answered 403")
+    assert vendor.violations == ["This action is outside the authorized scopes"]
+    vendor.violations.clear()
+    vendor.vendor.reads = True
+    assert await send(vendor, late, visibility="private", now=LATE) == sent
+
+
+@pytest.mark.parametrize(
+    "ailment",
+    [Reply(500), Reply(404), refusal(429, "Too many requests"), Hang(), Reset(), Truncate(), Reply(200, {}, b"{}")],
+)
+@pytest.mark.parametrize("nth", [0, 1])
+async def test_a_server_that_cannot_be_asked_leaves_the_doubt(
+    vendor: VendorServer[Mastodon], ailment: Misbehaviour, nth: int
+) -> None:
+    await send(vendor, to())
+    for how in (None, ailment)[1 - nth :]:
+        vendor.misbehave(how)
+    late = await send(vendor, to(in_doubt=True), now=LATE, timeout=0.3)
+    assert isinstance(late, InDoubt)
+    assert "forgotten the key" in late.reason
+    assert (posted(vendor), TOKEN in late.reason) == (1, False)
 
 
 @pytest.mark.parametrize(
