@@ -18,7 +18,8 @@ from consumers.delivery.slots import CAUTION, LINGERS, PATIENCE, Lingering
 CROWDED = "as many messages as it may have are under way to this host"
 FULL = "too many messages are under way to slow hosts"
 _QUICK_SECONDS = LINGERS / 1_000_000
-_LEAST_WAIT = 1.0
+_LEAST_WAIT = 0.25
+"""A host that was slow for a moment, or seemed so because we were, is no reason to be late by more than that."""
 _MOST_WAIT = 60.0
 _PACE = 0.02
 """Seconds between those that wait because too many are under way in all."""

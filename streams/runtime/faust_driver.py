@@ -36,10 +36,10 @@ _LEAVE_SECONDS = 2.0
 _TIMERS_SECONDS = 0.05
 _FETCH_WAIT_MS = 100
 _FETCH_SECONDS = 1.0
-_FETCH_PACE_SECONDS = 0.02
+_FETCH_PACE_SECONDS = 0.05
 """How long after an answer the broker is asked again: by then what came is taken, so that all partitions are asked at
 once. Asked without it, the others' answer has to be waited for; and a question of 40 partitions costs 2 ms on either side."""
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.0002
 _log = logging.getLogger(__name__)
 _aiokafka: Any = transport
 """For the names of aiokafka's that the module has and does not export: it is imported nowhere itself."""

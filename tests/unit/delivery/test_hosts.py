@@ -227,7 +227,7 @@ async def test_what_is_over_a_hosts_places_is_put_off_and_nothing_was_tried() ->
         for one in put_off:
             assert (one.reason, one.attempted) == (CROWDED, False)
             assert one.after is not None
-            assert timedelta(seconds=1) <= one.after <= timedelta(seconds=60)
+            assert timedelta(microseconds=LINGERS) <= one.after <= timedelta(seconds=60)
 
 
 async def test_who_waits_and_is_cancelled_leaves_its_place_to_others() -> None:
