@@ -1,8 +1,8 @@
 """A notice for many by email, handed to a local SendGrid that answers and checks nothing; and meanwhile one for ten of another page.
 
 Everything is in it: addresses decrypted, links signed, claims and results durable on the log, the official SDK. The
-baseline is the SDK alone posting the same bodies. Processor time is that of all threads of the sending process: on a
-machine that others use too it says more than the rate.
+baseline is the SDK alone posting the same bodies, which it encodes by itself. The interpreter is set as the server sets it.
+Processor time is that of all threads of the sending process: on a machine that others use too it says more than the rate.
 """
 
 import asyncio

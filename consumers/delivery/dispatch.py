@@ -134,8 +134,10 @@ class Dispatch:
         """
         if not channel.capabilities.combines:
             return []
-        known = {entry.notification for entry in chosen}
-        endpoints = {(entry.page, entry.subscriber): entry for entry in chosen if was_put_off(entry)}
+        endpoints = {
+            (entry.page, entry.subscriber): entry for entry in chosen if entry.held_until and was_put_off(entry)
+        }
+        known = {entry.notification for entry in chosen} if endpoints else set()
         return [
             companion
             for (page, key), entry in endpoints.items()

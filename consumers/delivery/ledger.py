@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
+from operator import attrgetter
 from sqlite3 import Connection
 
 import msgspec
-from msgspec.structs import replace
 
 from consumers.delivery.ledger_rules import (
     REDRIVEN,
@@ -131,7 +131,9 @@ def _claimed(connection: Connection, event: AnyEvent, claimed: e.NotificationsCl
 
 
 def _recorded(connection: Connection, event: AnyEvent, recorded: e.DeliveriesRecorded) -> None:
-    for alike, results in groupby(recorded.results, _but_for_whom):
+    for _, some in groupby(recorded.results, _but_for_whom):
+        results = list(some)
+        alike = results[0]
         values = {
             "state": alike.state.value,
             "reason": alike.reason,
@@ -144,8 +146,7 @@ def _recorded(connection: Connection, event: AnyEvent, recorded: e.DeliveriesRec
         connection.execute(_RECORD, values | _rules(alike.state, attempted=alike.attempted))
 
 
-def _but_for_whom(result: DeliveryResult) -> DeliveryResult:
-    return replace(result, notification="")
+_but_for_whom = attrgetter(*(field for field in DeliveryResult.__struct_fields__ if field != "notification"))
 
 
 @cache

@@ -17,7 +17,7 @@ def was_put_off(entry: Entry) -> bool:
 
 def by_endpoint(entries: Sequence[Entry]) -> tuple[list[list[Entry]], list[Entry]]:
     """Return those that go out together, by endpoint, and the rest; what was not put off may come along."""
-    if not any(was_put_off(entry) for entry in entries):
+    if not any(entry.held_until and was_put_off(entry) for entry in entries):
         return [], list(entries)
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
