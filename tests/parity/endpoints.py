@@ -134,4 +134,5 @@ class Senders:
         again = self._random.choice([None, now + self._random.randrange(10 * MINUTE)])
         retry = again if state in (State.PLANNED, State.IN_DOUBT) else None
         attempted = state is not State.PLANNED or self._random.random() < 0.5
-        return DeliveryResult(entry.notification, state, f"said {state}", retry, attempted)
+        soft = state is State.FAILED and self._random.random() < 0.7
+        return DeliveryResult(entry.notification, state, f"said {state}", retry, attempted, soft)
