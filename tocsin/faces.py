@@ -101,6 +101,7 @@ def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
             by_operator=channel.capabilities.confirm_by in (ConfirmBy.OPERATOR, ConfirmBy.CODE),
             codes_a_day=channel.capabilities.codes_a_day,
             country=_country_of,
+            posts_publicly=channel.capabilities.posts_publicly,
         )
         for name, channel in channels.items()
     }

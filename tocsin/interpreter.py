@@ -4,7 +4,7 @@ import gc
 import sys
 
 _SWITCH_SECONDS = 0.0002
-"""The log's writer gives up the interpreter at each statement, and has it back so soon where the event loop is busy."""
+"""A log's writer gives up the interpreter at each statement or answer, and has it back so soon where others are busy."""
 _COLLECTOR = (10_000, 20, 20)
 """Thresholds of the garbage collector: events and incidents hold no cycles, and looking at all of them takes long."""
 

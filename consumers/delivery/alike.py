@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from consumers.delivery.ahead import Found, is_over
+from consumers.delivery.audience import is_for
 from consumers.delivery.channel import Channel, Message
 from consumers.delivery.pacing import Pacing
 from consumers.delivery.queue import DeliveryQueue, Entry
@@ -48,7 +49,7 @@ class Alike:
         first, can = entries[0], channel.capabilities
         notice = self._queue.notice(first)
         over, late = is_over(notice), ahead.late or frozenset()
-        if notice.kind not in _TOLD or can.threads or (over and ahead.late is None):
+        if notice.kind not in _TOLD or can.threads or can.posts_publicly or (over and ahead.late is None):
             return {}
         if can.combines and not self._pacing.is_calm(first.page, self._clock()):
             return {}
@@ -59,6 +60,7 @@ class Alike:
             if (endpoint := endpoints.get(entry.subscriber)) is not None
             and (whom := known[entry.subscriber]).pace is None
             and whom.state == ACTIVE
+            and is_for(notice.audience, whom.audience)
             and entry.state == _PLANNED
             and (combined_note or not over or entry.notification not in late)
         ]

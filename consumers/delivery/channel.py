@@ -85,7 +85,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     provider wants to be asked again is meant for the whole account, and not for one address. ``account`` is what that account is
     called where another channel may have the same; it is no secret. ``browser_key`` is the public key with which a browser
     subscribes (base64url), where browsers are what it reaches. ``own_servers`` says that each address is a server of its
-    subscriber's own, so that what keeps failing there says something of that address.
+    subscriber's own, so that what keeps failing there says something of that address. ``posts_publicly`` says that everybody
+    reads what is sent, so that nothing internal is.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     account: str = ""
     browser_key: str = ""
     own_servers: bool = False
+    posts_publicly: bool = False
 
     @property
     def asks(self) -> bool:

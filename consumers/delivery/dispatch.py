@@ -35,7 +35,7 @@ from consumers.delivery.verdicts import (
 from schemas import events as e
 from schemas.events import AnyEvent, Event, Micros, Notice
 from schemas.ids import derive
-from schemas.vocabulary import Kind, NotificationState
+from schemas.vocabulary import Audience, Kind, NotificationState
 from streams.keys.vault import Vault
 from streams.runtime.clock import Clock
 from streams.runtime.links import CODE_SECONDS, Links
@@ -287,7 +287,7 @@ class Dispatch:
         self, channel: Channel, entry: Entry, notice: Notice, ahead: Found, together: Sequence[Entry]
     ) -> Message | Conclusion:
         subscriber = self._lookups.subscriber(entry, ahead)
-        if subscriber is None or (refusal := _unwanted(subscriber, notice)):
+        if subscriber is None or (refusal := _unwanted(subscriber, notice, channel)):
             reason = "the subscriber is unknown" if subscriber is None else refusal
             return Conclusion(NotificationState.SUPPRESSED, reason)
         late = is_over(notice) and self._lookups.is_late(entry, ahead)
@@ -348,11 +348,13 @@ def _ready(
     ]
 
 
-def _unwanted(subscriber: Subscriber, notice: Notice) -> str:
+def _unwanted(subscriber: Subscriber, notice: Notice, channel: Channel) -> str:
     if _asks(notice):
         return "" if subscriber.state == PENDING else f"the subscriber is {subscriber.state} already"
     if notice.kind is not _REMINDER and not is_for(notice.audience, subscriber.audience):
         return NOT_FOR_THE_PUBLIC
+    if notice.audience is Audience.INTERNAL and channel.capabilities.posts_publicly:
+        return "it is internal, and everybody reads what this channel sends"
     if subscriber.state == ACTIVE or (subscriber.state == PAUSED and notice.kind is Kind.CONFIRMATION):
         return ""
     return f"the subscriber is {subscriber.state}" + (f": {subscriber.reason}" if subscriber.reason else "")

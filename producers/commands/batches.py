@@ -15,6 +15,7 @@ from producers.commands.bodies.pace import pace_of
 from producers.commands.bodies.subscribers import BatchedSubscriber, SubscriberBatch
 from producers.commands.desk import ByOperator, Desk, json_response
 from producers.commands.json_route import JsonRoute
+from producers.commands.sight import require_private
 from producers.commands.subscribers import filter_of
 from schemas.vocabulary import Audience
 from streams.domain.model import PageView
@@ -76,6 +77,7 @@ class Batches:
         if body.secret and address.channel != "webhook":
             raise invalid("secret", "is for webhooks only")
         audience = body.audience or Audience.PUBLIC
+        require_private(doors[address.channel], audience)
         wanted = filter_of(view, body, audience, knows_all=True)
         return Candidate(address, wanted, bool(body.confirmed), body.secret or "", pace_of(body), audience)
 

@@ -46,13 +46,15 @@ class Door:
     ``canonical`` returns an address in its one form, without I/O; it raises ValueError, whose message says why and holds no
     address. ``by_operator`` says that nobody can be asked at the address, so that only an operator may add it, as confirmed.
     Where ``codes_a_day`` allows it, a subscriber whose mail address is confirmed may do so, too, by a code that is sent to
-    the address; ``country`` names whose it is, for what is counted by country.
+    the address; ``country`` names whose it is, for what is counted by country. Who is reached through a channel that
+    ``posts_publicly`` cannot be internal.
     """
 
     canonical: Callable[[str], str]
     by_operator: bool = False
     codes_a_day: int = 0
     country: Callable[[str], str] = str
+    posts_publicly: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from producers.commands.deps import Door
 from schemas.events import Cell, Effect
 from schemas.vocabulary import Audience
 from streams.domain.audiences import audience_of, hidden
@@ -42,3 +43,9 @@ def require_choosable(view: PageView, cells: Sequence[Cell] | None) -> None:
     )
     if wrong:
         raise invalid_fields(wrong[:50])
+
+
+def require_private(door: Door | None, audience: Audience) -> None:
+    """Refuse to make somebody internal whose channel everybody reads. Raises ProblemError 400."""
+    if door is not None and door.posts_publicly and audience is Audience.INTERNAL:
+        raise invalid("audience", "must be public: everybody reads what this channel sends")

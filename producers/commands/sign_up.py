@@ -17,6 +17,7 @@ import msgspec
 from producers.commands.addresses import Address, Sealed
 from producers.commands.deps import AT_ONCE, Standing
 from producers.commands.desk import Desk, unavailable, used_otherwise
+from producers.commands.sight import require_private
 from schemas.events import (
     AnyEvent,
     AudienceAssigned,
@@ -92,10 +93,11 @@ class SignUps:
     async def add(self, wish: Wish) -> SignedUp:
         """Add a subscriber.
 
-        Raises ProblemError 400 for a channel on which an operator has to vouch and none does, 422 for a key that was
-        used for something else.
+        Raises ProblemError 400 for a channel on which an operator has to vouch and none does, and where everybody would read
+        what is internal; 422 for a key that was used for something else.
         """
         self._require_vouched(wish)
+        require_private(self._desk.deps.doors.get(wish.address.channel), wish.audience)
         before = await self._desk.find(added_id(wish.page, wish.subscriber)) if wish.keyed else None
         return await self._added(wish) if before is None else await self._repeated(before, wish)
 
@@ -143,8 +145,13 @@ class SignUps:
         await self._desk.publish([self._event(random_id(), page, actor, PaceChosen(subscriber, pace))])
 
     async def assign(self, page: str, subscriber: str, audience: Audience, actor: str) -> None:
-        """Have a subscriber belong to an audience from now on. Raises ProblemError 404, and 410 for one that has left."""
+        """Have a subscriber belong to an audience from now on.
+
+        Raises ProblemError 400 where everybody would read what is internal, 404, and 410 for one that has left.
+        """
         await self._require_here(page, subscriber)
+        if (known := await self._desk.known(page, subscriber)) is not None:
+            require_private(self._desk.deps.doors.get(known.channel), audience)
         await self._desk.publish([self._event(random_id(), page, actor, AudienceAssigned(subscriber, audience))])
 
     async def _require_here(self, page: str, subscriber: str) -> None:

@@ -7,7 +7,6 @@ the consumer set to the store's positions where Faust would set it to the ones t
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -39,7 +38,6 @@ _FETCH_SECONDS = 1.0
 _FETCH_PACE_SECONDS = 0.05
 """How long after an answer the broker is asked again: by then what came is taken, so that all partitions are asked at
 once. Asked without it, the others' answer has to be waited for; and a question of 40 partitions costs 2 ms on either side."""
-_SWITCH_SECONDS = 0.0002
 _log = logging.getLogger(__name__)
 _aiokafka: Any = transport
 """For the names of aiokafka's that the module has and does not export: it is imported nowhere itself."""
@@ -100,8 +98,6 @@ class FaustDriver:
     def run(self) -> None:
         """Work until the process is told to stop; a fault ends the process with ``FAULT``."""
         mode.loop.use("uvloop")
-        # Whoever folds holds the interpreter meanwhile; what was fetched and what was acknowledged waits for it.
-        sys.setswitchinterval(_SWITCH_SECONDS)
         faust.Worker(
             self.app, quiet=True, loglevel="INFO", redirect_stdouts=False, override_logging=not logging.root.handlers
         ).execute_from_commandline()

@@ -18,6 +18,7 @@ from tocsin.config import Config
 from tocsin.config.models import Engine
 from tocsin.fleet.followed import followed_board
 from tocsin.fleet.ground import Ground
+from tocsin.interpreter import share_interpreter
 from tocsin.listening import StartError, bind
 
 FAULT = 70
@@ -44,6 +45,7 @@ def run(
 ) -> int:
     """Be a worker until SIGTERM or SIGINT, and return its exit code: 0, or ``FAULT``. Raises StartError."""
     _require_channel(assignment)
+    share_interpreter()
     listening = bind(host, port)
     try:
         ground = Ground(engine, environment)

@@ -91,6 +91,7 @@ class BlueskyChannel:
         limits=Limits(sender="1666/h, 11666/d"),
         waits_together=True,
         threads=True,
+        posts_publicly=True,
     )
 
     def __init__(self, settings: BlueskySettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:

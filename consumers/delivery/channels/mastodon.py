@@ -81,6 +81,7 @@ class MastodonChannel:
         limits=Limits(sender="300/5m"),
         waits_together=True,
         threads=True,
+        posts_publicly=True,
     )
 
     def __init__(self, settings: MastodonSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:

@@ -86,6 +86,7 @@ class XChannel:
         limits=Limits(account="10000/d", sender="100/15m, 300/3h"),
         waits_together=True,
         threads=True,
+        posts_publicly=True,
     )
 
     def __init__(self, settings: XSettings, context: ChannelContext, *, timeout: float = TIMEOUT) -> None:

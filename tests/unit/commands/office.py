@@ -65,7 +65,11 @@ class Office(Station):
             "notifications": self.backend.queue,
             "known": known_by(self.backend.subscribers.subscriber),
             "limits": self.limits,
-            "doors": {"text": Door(a_number), "room": Door(str, by_operator=True)},
+            "doors": {
+                "text": Door(a_number),
+                "room": Door(str, by_operator=True),
+                "wall": Door(str, by_operator=True, posts_publicly=True),
+            },
         }
         return CommandDeps(**(parts | other))
 

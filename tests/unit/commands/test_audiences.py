@@ -125,6 +125,22 @@ async def test_a_batch_may_say_who_is_internal(guarded: Office, client: httpx.As
     assert [data.audience for data in guarded.of(SubscriberAdded)] == [INTERNAL]
 
 
+async def test_nobody_is_internal_where_everybody_reads(guarded: Office, client: httpx.AsyncClient) -> None:
+    on_the_wall: dict[str, Any] = {"channel": "wall", "address": "acme", "confirmed": True}
+    refusal = "audience: must be public: everybody reads what this channel sends"
+    answer = await client.post(URL, json=on_the_wall | {"audience": "internal"}, headers=OPS)
+    assert (answer.status_code, answer.json()["detail"]) == (400, refusal)
+    batch = {"subscribers": [on_the_wall | {"audience": "internal"}]}
+    [result] = (await client.post(f"{URL}/batch", json=batch, headers=OPS)).json()["results"]
+    assert (result["status"], result["errors"][0]["field"]) == ("refused", "audience")
+    added = await client.post(URL, json=on_the_wall, headers=OPS)
+    assert added.status_code == 201
+    guarded.backend.settle()
+    answer = await client.put(f"{URL}/{added.json()['id']}/audience", json={"audience": "internal"}, headers=OPS)
+    assert (answer.status_code, answer.json()["detail"]) == (400, refusal)
+    assert guarded.of(AudienceAssigned) == []
+
+
 async def test_an_operator_assigns(guarded: Office, client: httpx.AsyncClient) -> None:
     key = (await client.post(URL, json=ANN, headers=OPS)).json()["id"]
     url = f"{URL}/{key}/audience"

@@ -73,6 +73,7 @@ class ScriptedChannel:
         combines: bool = True,
         claims: int = 1,
         waits_together: bool = False,
+        posts_publicly: bool = False,
     ) -> None:
         confirm_by = ConfirmBy.CHALLENGE if name == "webhook" else ConfirmBy.LINK
         self.capabilities = Capabilities(
@@ -89,6 +90,7 @@ class ScriptedChannel:
             asked_after=asked_after,
             combines=combines and name != "webhook",
             waits_together=waits_together,
+            posts_publicly=posts_publicly,
         )
         self.asked: list[Message] = []
         self.knows: Callable[[Message], Finding] = lambda _: Unknown("nobody was told")

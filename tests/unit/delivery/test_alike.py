@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.delivery.ahead import Lookups
 from consumers.delivery.alike import Alike
@@ -13,9 +14,19 @@ from consumers.delivery.pacing import Pacing
 from consumers.delivery.queue import Entry
 from consumers.delivery.storm import Storm
 from consumers.delivery.verdicts import Conclusion
-from schemas.events import EndpointSuppressed, Pace, PaceChosen, QuietHours, SubscriberPaused, SubscriberRemoved
+from schemas.events import (
+    AudienceAssigned,
+    EndpointSuppressed,
+    NoticePublished,
+    Pace,
+    PaceChosen,
+    QuietHours,
+    SubscriberPaused,
+    SubscriberRemoved,
+)
+from schemas.vocabulary import Audience, NotificationState
 from streams.runtime.links import Links
-from tests.unit.delivery.pipeline import RESOLVED, Pipeline, ScriptedChannel, pipeline
+from tests.unit.delivery.pipeline import OPENING, RESOLVED, Pipeline, ScriptedChannel, notice_of, pipeline
 
 
 def prepared(mail: Pipeline, policy: Policy) -> tuple[list[Entry], dict[str, Message], dict[str, Message | Conclusion]]:
@@ -66,6 +77,36 @@ async def test_what_is_over_before_it_was_told(*, combined_note: bool) -> None:
         assert len(together) == (3 if combined_note else 1)
         assert together == {one: alone[one] for one in together}
         assert sorted(one.over for one in together.values()) == ([False, True, True] if combined_note else [False])
+
+
+def _internal(mail: Pipeline) -> None:
+    mail.append(NoticePublished(replace(notice_of(OPENING, "secret", mail.now), audience=Audience.INTERNAL)))
+
+
+def test_nothing_internal_is_told_to_who_is_not_internal_any_more() -> None:
+    with pipeline(ScriptedChannel(batch=10, claim=100)) as mail:
+        people = [mail.subscribe(f"p{number}@example.com") for number in range(3)]
+        for one in people:
+            mail.append(AudienceAssigned(one, Audience.INTERNAL))
+        _internal(mail)
+        mail.append(AudienceAssigned(people[0], Audience.PUBLIC))
+        entries, together, alone = prepared(mail, Policy())
+        assert len(entries) == 3
+        assert {entry.subscriber for entry in entries if entry.notification in together} == set(people[1:])
+        assert together == {one: alone[one] for one in together}
+
+
+async def test_nothing_internal_is_posted_where_everybody_reads() -> None:
+    with pipeline(ScriptedChannel(batch=10, claim=100, posts_publicly=True)) as mail:
+        for number in range(2):
+            mail.append(AudienceAssigned(mail.subscribe(f"p{number}@example.com"), Audience.INTERNAL))
+        _internal(mail)
+        await mail.deliver()
+        assert mail.channel.attempts == []
+        assert {entry.state for entry in mail.entries()} == {NotificationState.SUPPRESSED}
+        mail.publish()
+        await mail.deliver()
+        assert len(mail.channel.attempts) == 2
 
 
 def test_in_a_storm_each_is_decided_alone() -> None:
