@@ -7,31 +7,31 @@ TEXT = b'{"words": "12 and more\n\xe2\x80\xa6"}'
 
 
 def test_everybody_reads_what_is_said_on_a_board(site: Any) -> None:
-    assert site.bulletins.read("board") == {}
-    site.bulletins.post("board", "ann", TEXT, LONG)
-    site.bulletins.post("board", "ben", b"", LONG)
-    site.bulletins.post("another", "cat", b"meow", LONG)
-    assert site.bulletins.read("board") == {"ann": TEXT, "ben": b""}
+    assert site.port.read("board") == {}
+    site.port.post("board", "ann", TEXT, LONG)
+    site.port.post("board", "ben", b"", LONG)
+    site.port.post("another", "cat", b"meow", LONG)
+    assert site.port.read("board") == {"ann": TEXT, "ben": b""}
 
 
 def test_the_newest_word_counts(site: Any) -> None:
-    site.bulletins.post("board", "ann", b"one", SHORT)
-    site.bulletins.post("board", "ann", b"two", LONG)
+    site.port.post("board", "ann", b"one", SHORT)
+    site.port.post("board", "ann", b"two", LONG)
     site.wait(2 * SHORT)
-    assert site.bulletins.read("board") == {"ann": b"two"}
+    assert site.port.read("board") == {"ann": b"two"}
 
 
 def test_what_has_run_out_is_not_read_and_harms_nobody(site: Any) -> None:
-    site.bulletins.post("board", "ann", b"one", SHORT)
-    site.bulletins.post("board", "ben", b"two", LONG)
+    site.port.post("board", "ann", b"one", SHORT)
+    site.port.post("board", "ben", b"two", LONG)
     site.wait(2 * SHORT)
-    assert site.bulletins.read("board") == {"ben": b"two"}
-    site.bulletins.post("board", "cat", b"three", LONG)
-    assert site.bulletins.read("board") == {"ben": b"two", "cat": b"three"}
+    assert site.port.read("board") == {"ben": b"two"}
+    site.port.post("board", "cat", b"three", LONG)
+    assert site.port.read("board") == {"ben": b"two", "cat": b"three"}
 
 
 def test_a_word_can_be_taken_back(site: Any) -> None:
-    site.bulletins.post("board", "ann", b"one", LONG)
-    site.bulletins.remove("board", "ann")
-    site.bulletins.remove("board", "nobody")
-    assert site.bulletins.read("board") == {}
+    site.port.post("board", "ann", b"one", LONG)
+    site.port.remove("board", "ann")
+    site.port.remove("board", "nobody")
+    assert site.port.read("board") == {}

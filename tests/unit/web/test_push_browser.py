@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.builders import acme
-from tests.parts.need import need
+from tests.parts.chromium import chromium
 from tests.unit.web.site import KEY, Site, serving
-from tests.unit.web.test_browser import FLAGS
 
 pytestmark = pytest.mark.browser
 PATH = "/subscribe-in-a-browser"
@@ -37,11 +36,8 @@ Notification.requestPermission = async () => window.permission ?? "granted";
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = need("chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
