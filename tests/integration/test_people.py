@@ -92,8 +92,8 @@ def test_there_and_on_and_once_more(tmp_path: Path) -> None:
         assert "added 5 of 5 lines" in result.stdout
         exported = old.export(first)
         assert len(exported) == 5
-        assert "email,'=cmd@shop.example,,active,,none,incident maintenance,,,," in exported
-        assert "sms,'+4915112345678,,active,login,critical,incident maintenance,,,," in exported
+        assert "email,'=cmd@shop.example,,active,,none,incident maintenance,,,,,public" in exported
+        assert "sms,'+4915112345678,,active,login,critical,incident maintenance,,,,,public" in exported
 
         result = new.run("subscriber", "import", str(first), "--confirmed")
         assert result.exit_code == 0, result.output
@@ -130,7 +130,7 @@ def test_a_channel_that_is_off_is_refused_line_by_line(tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert "line 3: mode: is not switched on here; there are email, sms, webhook" in result.stderr
         assert there.export(tmp_path / "people.csv") == [
-            "email,ann@shop.example,,active,api payments,none,incident maintenance,,,,"
+            "email,ann@shop.example,,active,api payments,none,incident maintenance,,,,,public"
         ]
 
 
