@@ -13,7 +13,7 @@ from consumers.delivery.channel import Channel, Message
 from consumers.delivery.pacing import Pacing
 from consumers.delivery.queue import DeliveryQueue, Entry
 from consumers.delivery.subscribers import ACTIVE
-from schemas.vocabulary import Kind, NotificationState
+from schemas.vocabulary import Audience, Kind, NotificationState
 from streams.runtime.clock import Clock
 from streams.runtime.links import Links
 
@@ -54,13 +54,14 @@ class Alike:
         if can.combines and not self._pacing.is_calm(first.page, self._clock()):
             return {}
         known, endpoints = ahead.subscribers, ahead.endpoints
+        is_public = notice.audience is Audience.PUBLIC
         chosen = [
             (entry, endpoint)
             for entry in entries
             if (endpoint := endpoints.get(entry.subscriber)) is not None
             and (whom := known[entry.subscriber]).pace is None
             and whom.state == ACTIVE
-            and is_for(notice.audience, whom.audience)
+            and (is_public or is_for(notice.audience, whom.audience))
             and entry.state == _PLANNED
             and (combined_note or not over or entry.notification not in late)
         ]

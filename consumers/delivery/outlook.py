@@ -3,7 +3,7 @@
 It asks the ledger and changes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -78,7 +78,7 @@ class Outlook:
         found = found[: self._breaker.admits(now, len(found), len(in_hand))]
         return found[: self._limiter.take(len(found))]
 
-    def in_vain(self, ours: Collection[str]) -> Vain:
+    def in_vain(self, ours: Container[str]) -> Vain:
         """Return what waits behind a newer update, or in the hands of who is gone; ``ours`` we know better."""
         if not self._membership.is_valid:
             return Vain([], ())

@@ -7,7 +7,7 @@ for the first one, and a sender sends only what it holds while its lease lasts.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Container, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from math import inf
@@ -59,6 +59,17 @@ class Ledger(NamedTuple):
     folded: Folded
     turns: int = 1
     pace: float = 0.0
+
+
+class _Either:
+    """What is in one of two, without a copy of both for each turn."""
+
+    def __init__(self, these: Container[str], those: Container[str]) -> None:
+        self._these = these
+        self._those = those
+
+    def __contains__(self, notification: object) -> bool:
+        return notification in self._these or notification in self._those
 
 
 class Sender:
@@ -257,7 +268,7 @@ class Sender:
         return [*found, *(entry for entry in companions if entry.notification not in self._in_hand)]
 
     def _unsendable(self) -> list[Concluded]:
-        vain = self._outlook.in_vain({*self._in_hand, *self._settling})
+        vain = self._outlook.in_vain(_Either(self._in_hand, self._settling))
         for entries in vain.asked:
             self._start(self._ask(entries))
         return vain.ended
