@@ -35,7 +35,7 @@ class Alike:
         self, channel: Channel, entries: Sequence[Entry], ahead: Found, *, combined_note: bool
     ) -> dict[str, Message]:
         """Return, by notification, the messages to those of ``entries`` of one update of whom no more need be asked."""
-        if not ahead.subscribers:
+        if not ahead.endpoints:  # looked up for several requests: these are decided one by one anyway
             return {}
         try:
             return self._messages(channel, entries, ahead, combined_note=combined_note)

@@ -25,6 +25,11 @@ def free_port() -> int:
     return child.free_port()
 
 
+def rest(waited: float) -> None:
+    """Pause between two looks, the longer the more seconds were ``waited``: looking takes time from what is waited for."""
+    time.sleep(min(max(waited / 10, 0.02), 0.5))
+
+
 def wait_for(what: str, look: Callable[[], T | None], *, patience: float = PATIENCE) -> T:
     """Return what ``look`` finds, asking until it is neither None nor False; fails naming ``what`` after ``patience`` s."""
     begun = time.monotonic()
@@ -32,7 +37,7 @@ def wait_for(what: str, look: Callable[[], T | None], *, patience: float = PATIE
         found = look()
         if found is not None and found is not False:
             return found
-        time.sleep(min(max(waited / 10, 0.02), 0.5))  # looking takes time from what is waited for
+        rest(waited)
     raise AssertionError(f"{what}: not within {patience:.0f} s")
 
 

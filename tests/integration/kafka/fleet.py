@@ -18,6 +18,7 @@ from streams.runtime.faust_driver import FAULT
 from streams.runtime.redis_store import RedisStateStore
 from tests.integration.kafka.crews import CREWS
 from tests.parts.kafka import shared_broker
+from tests.parts.processes import rest
 from tests.parts.redis import redis_server
 
 PATIENCE = 60
@@ -70,7 +71,7 @@ class Fleet:
             waited = time.monotonic() - begun
             assert waited < PATIENCE, f"{self.behind()} behind\n{self.said()}"
             self._restart_those_that_gave_up()
-            time.sleep(min(max(waited / 10, 0.02), 0.5))  # looking takes time from what is waited for
+            rest(waited)
 
     def wait_for_all(self) -> None:
         """Wait until everything that lies on the log is folded, whatever follows from it included."""

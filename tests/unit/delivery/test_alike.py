@@ -117,3 +117,24 @@ def test_in_a_storm_each_is_decided_alone() -> None:
             mail.publish(subject=f"incident {number}")
         assert len(prepared(mail, Policy())[1]) == 2
         assert prepared(mail, Policy(storm=Storm(3, 60_000_000)))[1] == {}
+
+
+def test_what_was_looked_up_for_several_requests_costs_no_further_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pipeline(ScriptedChannel(claim=100)) as mail:
+        for number in range(3):
+            mail.subscribe(f"p{number}@example.com")
+            mail.publish(subject=f"incident {number}")
+        backend, links = mail.backend, Links("http://status.example", bytes(32), lambda: mail.now)
+        entries = backend.queue.next(mail.channel.capabilities.name, mail.now, 100)
+        ahead = Lookups(backend.queue, backend.subscribers, backend.vault).of_many(entries)
+        assert len(ahead.subscribers) == 3
+        asked: list[str] = []
+
+        def is_calm(_: Pacing, page: str, _now: int) -> bool:
+            asked.append(page)
+            return True
+
+        monkeypatch.setattr(Pacing, "is_calm", is_calm)
+        alike = Alike(backend.queue, Pacing(backend.queue, None), links, lambda: mail.now)
+        assert alike.messages(mail.channel, entries[:1], ahead, combined_note=True) == {}
+        assert asked == []

@@ -7,22 +7,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.builders import acme
-from tests.parts.chromium import chromium
-from tests.unit.web.site import Site, every_page, serving
+from tests.unit.web.site import Site, every_page
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(acme.quiet()) as site:
-        yield site
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.builders import acme
-from tests.parts.chromium import chromium
-from tests.unit.web.site import KEY, Site, serving
+from tests.unit.web.site import KEY, Site
 
 pytestmark = pytest.mark.browser
 PATH = "/subscribe-in-a-browser"
@@ -32,18 +30,6 @@ PushManager.prototype.subscribe = async function (options) {
 PushManager.prototype.getSubscription = async () => made;
 Notification.requestPermission = async () => window.permission ?? "granted";
 """.replace("SUBSCRIBED", json.dumps(SUBSCRIBED))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(acme.quiet()) as site:
-        yield site
 
 
 @pytest.fixture
