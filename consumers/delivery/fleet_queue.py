@@ -94,7 +94,8 @@ class FleetQueue:
             item = thread.find(entry.notification)
             if item is None or item.state is not State.CLAIMED or item.worker != worker:
                 continue
-            is_free = item is thread.planned[-1] and len(thread.claimed) == 1
+            # While a store is folded anew a claim may be known before its plan: whether it is the newest is not known then.
+            is_free = item in thread.planned[-1:] and len(thread.claimed) == 1
             (mine if is_free else blocked).add(entry.notification)
         return Holding(frozenset(mine), frozenset(blocked))
 

@@ -45,8 +45,8 @@ class Overtaken(NamedTuple):
 class Holding(NamedTuple):
     """What became of claims. ``mine`` may be sent; ``blocked`` is ours too and must not be: it is to be given back.
 
-    Blocked is what meanwhile has a newer update behind it, or a sibling in another's hands. Claims of neither kind did
-    not take effect: somebody else was first.
+    Blocked is what meanwhile has a newer update behind it, or a sibling in another's hands, or of which that is not known
+    yet. Claims of neither kind did not take effect: somebody else was first.
     """
 
     mine: frozenset[str]

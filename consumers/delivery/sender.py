@@ -243,6 +243,10 @@ class Sender:
             self._concluded[:0] = turn.ended
             await self._pause(error)
             self._forget(turn.chosen)
+        except BaseException:
+            self._concluded[:0] = turn.ended
+            self._forget(turn.chosen)
+            raise
         else:
             self._forget(entry for entry, _ in turn.ended)
             if turn.ended:
@@ -277,7 +281,11 @@ class Sender:
 
     async def _begin(self, worker: str, claimed: Sequence[Entry]) -> None:
         """Send what was claimed, if it is ours: the ledger decides who holds a claim that another made meanwhile."""
-        holding = await self._held(worker, claimed)
+        try:
+            holding = await self._held(worker, claimed)
+        except BaseException:  # whatever it is: what is in nobody's hands is found again among the claims
+            self._forget(claimed)
+            raise
         mine = [entry for entry in claimed if entry.notification in holding.mine]
         blocked = [entry for entry in claimed if entry.notification in holding.blocked]
         if len(mine) + len(blocked) < len(claimed):
@@ -323,7 +331,11 @@ class Sender:
         began = self._clock()
         for entry in entries:
             self._slots.began(entry.notification, began)
-        conclusions = await self._attempt(entries, began, ahead)
+        try:
+            conclusions = await self._attempt(entries, began, ahead)
+        except Exception as error:  # it may have left by then, and nothing may stay in hand for ever
+            _log.exception("%s: an attempt of %s messages failed", self._name, len(entries))
+            conclusions = [self._unknown(entry, error) for entry in entries]
         self._failpoint("sent")
         self._conclude(list(zip(entries, conclusions, strict=True)))
         self._wake.set()
@@ -343,6 +355,17 @@ class Sender:
                 self._breaker.refused(now, conclusion.pause_until, conclusion.refusal)
         self._metrics.rests.labels(self._name, "").set(self._breaker.refusals > 0)
         self._concluded += ended
+
+    def _unknown(self, entry: Entry, error: Exception) -> Conclusion:
+        capabilities = self._channel.capabilities
+        return verdicts.doubt(
+            f"it failed halfway: {type(error).__name__}",
+            attempts=entry.attempts + 1,
+            now=self._clock(),
+            asks_again=capabilities.idempotent,
+            random=self._random,
+            asked_after=capabilities.asked_after,
+        )
 
     async def _attempt(self, entries: Sequence[Entry], now: int, ahead: Found) -> list[Conclusion]:
         if self._breaker.is_open(now) and all(

@@ -31,7 +31,7 @@ from schemas.events import (
     Pace,
 )
 from schemas.ids import random_id
-from schemas.topics import NOTIFICATIONS, shard_of
+from schemas.topics import DELIVERIES, NOTIFICATIONS, shard_of
 from schemas.vocabulary import Impact, IncidentStatus, Kind, NotificationState
 from streams.keys.sqlite import SqliteKeyStore
 from streams.keys.vault import Vault
@@ -47,6 +47,7 @@ from streams.runtime.partition_state import decoded
 from tests.builders.fold_world import message
 from tests.fakes.leases import FleetLeases
 from tests.unit.delivery.pipeline import EVERYTHING, NOON, OPENING, PAGE, SECOND, Crash, ScriptedChannel, notice_of
+from tocsin.delivering import keep_running
 
 
 class Gated:
@@ -100,10 +101,10 @@ class Worker:
         self.crashed = False
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Take part from now on."""
+    async def start(self, *, kept_running: bool = False) -> None:
+        """Take part from now on; ``kept_running``: as a process does, which goes on after a fault."""
         await self.sender.recover()
-        self._task = asyncio.create_task(self.sender.run())
+        self._task = asyncio.create_task(keep_running(self.sender) if kept_running else self.sender.run())
 
     def pause(self) -> None:
         """Begin no attempt, and renew no lease."""
@@ -147,10 +148,9 @@ class Fleet:
         """How many subscribers were looked up one by one."""
         self.knowing = Knowing(self.store)
         self._vault = Vault(SqliteKeyStore(":memory:"), bytes(32))
-        self._fold = PartitionFold(LEDGER, self.log, self.store)
-        self._fold.assigned(range(NOTIFICATIONS.partitions))
+        self._fold = self._folded()
         self._subscribers: dict[str, Subscriber] = {}
-        self._queue = FleetQueue(self.store, NOTIFICATIONS.partitions)
+        self.queue = FleetQueue(self.store, NOTIFICATIONS.partitions)
 
     # --- the ports that senders see ---
 
@@ -177,6 +177,18 @@ class Fleet:
                 for topic in LEDGER.topics:
                     self._catch_up((topic, partition))
         self.wake()
+
+    def lose_store(self) -> None:
+        """Empty the store, and fold anew what became of the plans, before the plans themselves: those come with ``fold``."""
+        self.store._parts.clear()
+        self._fold = self._folded()
+        for partition in range(DELIVERIES.partitions):
+            self._catch_up((DELIVERIES.name, partition))
+
+    def _folded(self) -> PartitionFold:
+        made = PartitionFold(LEDGER, self.log, self.store)
+        made.assigned(range(NOTIFICATIONS.partitions))
+        return made
 
     def _catch_up(self, place: TopicPartition) -> None:
         self._fold.fold(place, [message(one) for one in self.log.read(*place, self._fold.position(place), 10_000)])
@@ -214,18 +226,20 @@ class Fleet:
         self.log.append([record_of(Event(random_id(), PAGE, now, now, "t", None, None, False, one)) for one in data])
         self.fold()
 
-    async def worker(self, failpoint: Failpoint = failpoints.none, *, paused: bool = False) -> Worker:
+    async def worker(
+        self, failpoint: Failpoint = failpoints.none, *, paused: bool = False, kept_running: bool = False
+    ) -> Worker:
         """Start another worker."""
         membership = Membership(self.leases, self.channel.capabilities.name, monotonic=lambda: self.now / SECOND)
         links = Links("http://status.example", self._vault.signing_key, lambda: self.now)
-        attempts = Gated(Dispatch(self._queue, self, self._vault, links, lambda: self.now, Policy()))
-        ledger = Ledger(self._queue, self, self.knowing, turns=2)
+        attempts = Gated(Dispatch(self.queue, self, self._vault, links, lambda: self.now, Policy()))
+        ledger = Ledger(self.queue, self, self.knowing, turns=2)
         sender = Sender(self.channel, ledger, attempts, lambda: self.now, failpoint, Metrics(), membership)
         made = Worker(sender, membership, attempts)
         if paused:
             made.pause()
         self.workers.append(made)
-        await made.start()
+        await made.start(kept_running=kept_running)
         return made
 
     async def passes(self, seconds: int, *alive: Worker) -> None:

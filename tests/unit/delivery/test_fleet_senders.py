@@ -2,16 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from consumers.delivery.channel import Message
 from consumers.delivery.leases import LEASE
 from consumers.delivery.outcome import InDoubt
+from consumers.delivery.queue import Entry, Holding
 from consumers.delivery.switched_off import REASON, SwitchedOff
-from schemas.events import Pace, QuietHours
+from consumers.delivery.verdicts import Conclusion
+from schemas.events import AnyEvent, DeliveriesRecorded, Pace, QuietHours
 from schemas.vocabulary import Impact, IncidentStatus, Kind, NotificationState
+from streams.log.port import Appended
 from tests.unit.delivery.fleet import Fleet, Worker, quiet
 from tests.unit.delivery.pipeline import SECOND, ScriptedChannel
 
@@ -153,6 +156,77 @@ async def test_a_claim_that_was_not_answered_ends_no_doubt(hooks: Fleet) -> None
     await _until_ended(hooks, here)
     assert [one.state.value for one in hooks.results()] == ["in_doubt", "in_doubt", "sent"]
     assert not hooks.unanswered
+
+
+async def test_a_claim_that_is_known_before_its_plan_is_given_back_and_sent_later(hooks: Fleet) -> None:
+    """A store that was emptied is folded anew, deliveries ahead of plans, while a sender asks what it holds."""
+    hooks.subscribe(1)
+    here = await hooks.worker()
+    hooks.knowing.hears = False
+    hooks.tell()
+    await hooks.until(lambda: len(hooks.claims()) == 1)
+    hooks.lose_store()
+    hooks.knowing.hears = True
+    await hooks.until(lambda: bool(hooks.results()))
+    await _until_ended(hooks, here)
+    assert [one.state.value for one in hooks.results()] == ["planned", "sent"]
+
+
+async def test_what_was_claimed_when_a_sender_failed_is_given_back_and_sent_by_its_next_run(
+    hooks: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks.subscribe(3)
+    here = await hooks.worker(kept_running=True)
+    held_by = hooks.queue.held_by
+    faults = [RuntimeError("a fault of ours")]
+
+    def failing(worker: str, entries: Sequence[Entry]) -> Holding:
+        if faults:
+            raise faults.pop()
+        return held_by(worker, entries)
+
+    monkeypatch.setattr(hooks.queue, "held_by", failing)
+    hooks.tell()
+    await _until_ended(hooks, here)
+    assert not faults
+    assert hooks.states() == {"sent"}
+    assert set(Counter(hooks.attempts()).values()) == {1}
+
+
+async def test_what_ended_when_a_sender_failed_is_recorded_by_its_next_run(
+    mail: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail.subscribe(3)
+    here = await mail.worker(kept_running=True)
+    publish = mail.publish
+    faults = [RuntimeError("a fault of ours")]
+
+    async def failing(events: Sequence[AnyEvent]) -> list[Appended]:
+        if faults and any(isinstance(event.data, DeliveriesRecorded) for event in events):
+            raise faults.pop()
+        return await publish(events)
+
+    monkeypatch.setattr(mail, "publish", failing)
+    mail.tell()
+    await _until_ended(mail, here)
+    assert not faults
+    assert mail.states() == {"sent"}
+    assert len(mail.attempts()) == 3
+
+
+async def test_an_attempt_that_fails_halfway_is_listed_as_a_doubt(mail: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    mail.subscribe(2)
+    here = await mail.worker()
+
+    async def failing(*_: object) -> list[Conclusion]:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(here.attempts, "send_all", failing)
+    mail.tell()
+    await mail.until(mail.ended)
+    assert {(item.state.value, item.reason) for item in mail.items()} == {
+        ("in_doubt", "it failed halfway: RuntimeError")
+    }
 
 
 async def _until_ended(fleet: Fleet, *alive: Worker) -> None:
