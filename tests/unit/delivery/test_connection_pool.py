@@ -46,7 +46,7 @@ def run(loop: Loop, test: Test, *, resolver: Resolve = resolve, **options: Any) 
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110 - a socket that is closed sets no event
             await asyncio.sleep(0.01)
 
