@@ -5,6 +5,7 @@ the consumer set to the store's positions where Faust would set it to the ones t
 """
 
 import asyncio
+import faulthandler
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -12,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Timer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import faust
 import mode.loop
@@ -43,12 +44,22 @@ _aiokafka: Any = transport
 """For the names of aiokafka's that the module has and does not export: it is imported nowhere itself."""
 
 
+class Spans(NamedTuple):
+    """After how long a worker is given up.
+
+    ``session``: of silence, then the broker gives its partitions to another; one that stops or meets a fault gives them back
+    at once. ``stop``: of stopping, then it ends as it is.
+    """
+
+    session: timedelta = timedelta(seconds=10)
+    stop: timedelta = timedelta(seconds=25)
+
+
 class FaustDriver:
     """All processors as one Faust application; start as many processes of it as there are partitions at the most.
 
     ``folds`` makes the processors, in the order in which they are given messages. ``folder`` is where Faust
-    keeps its own files, of which none matters. ``namespace`` and ``framing`` are the log's. ``session`` is after how long of silence the
-    broker gives a dead worker's partitions to another; one that stops or meets a fault gives them back at once.
+    keeps its own files, of which none matters. ``namespace`` and ``framing`` are the log's.
     """
 
     def __init__(
@@ -59,7 +70,7 @@ class FaustDriver:
         folder: Path,
         *,
         namespace: str = "",
-        session: timedelta = timedelta(seconds=10),
+        spans: Spans = Spans(),  # noqa: B008 - it cannot be changed
         clock: Clock = system_clock,
         framing: Framing = SINGLE_OBJECT,
     ) -> None:
@@ -69,6 +80,8 @@ class FaustDriver:
         self._topics = self._lanes.topics
         self._reached: dict[TP, int] = {}
         self._failing = False
+        self._may_stop_for = spans.stop
+        self._finished = False
         self.app = _App(
             f"{namespace}{GROUP}",
             broker=[f"kafka://{server}" for server in servers],
@@ -77,8 +90,8 @@ class FaustDriver:
             value_serializer="raw",
             key_serializer="raw",
             consumer_auto_offset_reset="earliest",
-            broker_session_timeout=session.total_seconds(),
-            broker_heartbeat_interval=session.total_seconds() / 5,
+            broker_session_timeout=spans.session.total_seconds(),
+            broker_heartbeat_interval=spans.session.total_seconds() / 5,
             # With none, Faust deals partitions out one by one; we need partition N of every topic at one worker.
             table_standby_replicas=1,
             stream_wait_empty=False,
@@ -98,7 +111,7 @@ class FaustDriver:
     def run(self) -> None:
         """Work until the process is told to stop; a fault ends the process with ``FAULT``."""
         mode.loop.use("uvloop")
-        faust.Worker(
+        _Worker(
             self.app, quiet=True, loglevel="INFO", redirect_stdouts=False, override_logging=not logging.root.handlers
         ).execute_from_commandline()
 
@@ -156,12 +169,23 @@ class FaustDriver:
             return
         self._failing = True
         _log.critical("the worker cannot go on", exc_info=error)
-        backstop = Timer(_LEAVE_SECONDS, os._exit, (FAULT,))
-        backstop.daemon = True
-        backstop.start()
+        _backstop(_LEAVE_SECONDS, lambda: os._exit(FAULT))
         self.app.leave_group(lambda: os._exit(FAULT))
 
+    def stopping(self) -> None:
+        """Have the process end in time, though something in the transport should wait for ever."""
+        _backstop(self._may_stop_for.total_seconds(), self._cut_short)
+
     # --- inside ---
+
+    def _cut_short(self) -> None:
+        _log.critical(
+            "the worker was told to stop and has not ended within %s: it ends now, %s",
+            self._may_stop_for,
+            "and all that it had in hand is done" if self._finished else "and others do again what it had in hand",
+        )
+        faulthandler.dump_traceback(all_threads=True)
+        os._exit(0 if self._finished else FAULT)
 
     async def _nothing_left(self, stream: Any) -> None:
         """Be the agent that has Faust subscribe; the consumer below takes all messages before an agent gets any."""
@@ -187,9 +211,24 @@ class FaustDriver:
         with suppress(ConsumerNotStarted):
             self.committable(self.app.consumer.assignment())  # to be committed on the way out, when the lanes are gone
         await self._lanes.close()
+        self._finished = True
 
     def _place(self, at: TP) -> TopicPartition:
         return at.topic.removeprefix(self._namespace), at.partition
+
+
+def _backstop(seconds: float, end: Callable[[], None]) -> None:
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+class _Worker(faust.Worker):
+    app: "_App"
+
+    def _flag_as_shutdown_by_signal(self) -> None:
+        self.app.driver.stopping()
+        super()._flag_as_shutdown_by_signal()
 
 
 class _Thread(transport.AIOKafkaConsumerThread):
@@ -209,9 +248,12 @@ class _Thread(transport.AIOKafkaConsumerThread):
 
         async def ask_and_pause(*question: Any) -> bool:
             answered: bool = await ask(*question)
-            # What it wraps ends quietly when it is cancelled, and whoever closes the consumer relies on that.
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(_FETCH_PACE_SECONDS)
+            # What it wraps ends quietly and at once when it is cancelled. Whoever closes the consumer relies on that: while the
+            # fetcher waits for a cancelled question it does not notice that it is cancelled itself, and never ends.
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(_FETCH_PACE_SECONDS)
             return answered
 
         fetcher._proc_fetch_request = ask_and_pause  # noqa: SLF001 - as above

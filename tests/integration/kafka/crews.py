@@ -29,11 +29,13 @@ def witness(topic: str) -> Processor:
 
 @dataclass(frozen=True)
 class Crew:
-    """``session`` is a worker's, in seconds."""
+    """``session`` is a worker's, in seconds, and ``stop`` how long it may take to stop; one that ``hangs`` takes for ever."""
 
     topics: tuple[Topic, ...]
     processors: tuple[Processor, ...]
     session: float = 3.0
+    stop: float = 25.0
+    hangs: bool = False
 
 
 COUNTED = tuple(Topic(name, partitions, ()) for name, partitions in counting.PARTITIONS.items())
@@ -43,4 +45,5 @@ CREWS = {
     "witnesses": Crew(TOPICS, tuple(witness(topic.name) for topic in TOPICS)),
     # So long that a test would give up before a broker does.
     "patient": Crew(COUNTED, (counting.COUNTING,), 85.0),
+    "hanging": Crew(COUNTED, (counting.COUNTING,), stop=8.0, hangs=True),
 }

@@ -169,6 +169,18 @@ def test_a_worker_that_is_told_to_stop_hands_over_at_once(tmp_path: Path) -> Non
         counters.check()
 
 
+def test_a_worker_whose_transport_hangs_ends_in_time_and_says_where_it_hung(tmp_path: Path) -> None:
+    with fleet_of("hanging", tmp_path) as fleet:
+        counters = Counters(fleet)
+        worker = fleet.start()
+        counters.append(50)
+        fleet.wait(lambda: counters.told_all)
+        fleet.stop(worker)
+        said = (tmp_path / "worker-0.log").read_text("utf-8")
+        assert "has not ended within 0:00:08: it ends now, and all that it had in hand is done" in said
+        assert "most recent call first" in said
+
+
 def test_a_worker_with_a_fault_hands_over_at_once(tmp_path: Path) -> None:
     with fleet_of("patient", tmp_path) as fleet:
         counters = Counters(fleet)
