@@ -243,7 +243,7 @@ class Sender:
             self._concluded[:0] = turn.ended
             await self._pause(error)
             self._forget(turn.chosen)
-        except BaseException:
+        except BaseException:  # whatever it is: how something ended is not lost, and a claim is found again
             self._concluded[:0] = turn.ended
             self._forget(turn.chosen)
             raise

@@ -24,6 +24,7 @@ from faust.types import TP
 from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log.message import ORIGIN, TYPE
 from streams.log.port import EventLog, LogUnavailableError, TopicPartition
+from streams.runtime.announcements import Announcer, AnnouncingLog, Placed
 from streams.runtime.clock import Clock, system_clock
 from streams.runtime.lanes import Folds, Lanes
 from streams.runtime.partition_steps import Message
@@ -36,9 +37,10 @@ _LEAVE_SECONDS = 2.0
 _TIMERS_SECONDS = 0.05
 _FETCH_WAIT_MS = 100
 _FETCH_SECONDS = 1.0
-_FETCH_PACE_SECONDS = 0.05
+_FETCH_PACE_SECONDS = 0.25
 """How long after an answer the broker is asked again: by then what came is taken, so that all partitions are asked at
-once. Asked without it, the others' answer has to be waited for; and a question of 40 partitions costs 2 ms on either side."""
+once. Asked without it, the others' answer has to be waited for; and a question of 40 partitions costs 2 ms on either side.
+Nobody waits for the answer as long as what was appended is announced (``announcements``)."""
 _log = logging.getLogger(__name__)
 _aiokafka: Any = transport
 """For the names of aiokafka's that the module has and does not export: it is imported nowhere itself."""
@@ -75,8 +77,8 @@ class FaustDriver:
         framing: Framing = SINGLE_OBJECT,
     ) -> None:
         self._namespace = namespace
-        self._wakeups = Wakeups(log, clock)
         self._lanes = Lanes(folds, self.fail, framing)
+        self._wakeups = Wakeups(AnnouncingLog(log, self._lanes), clock)
         self._topics = self._lanes.topics
         self._reached: dict[TP, int] = {}
         self._failing = False
@@ -123,6 +125,14 @@ class FaustDriver:
     def partitions(self) -> frozenset[int]:
         """Those that this worker has now; may be asked from any thread."""
         return self._lanes.partitions
+
+    def tell(self, others: Announcer) -> None:
+        """Have ``others`` told of what this worker appends to their partitions."""
+        self._lanes.tell(others)
+
+    def told(self, placed: Sequence[Placed]) -> None:
+        """Be told, by any thread, what another process appended: it need not be fetched before it is folded."""
+        self._lanes.told(placed)
 
     def behind(self) -> dict[TopicPartition, int]:
         """Return for each place that this worker has how many messages some processor has yet to fold."""

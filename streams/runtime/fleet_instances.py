@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 from schemas.ids import random_id
 from schemas.topics import ALERTS, instance_key, partition_of
 from streams.domain.episodes import EPISODES, INSTANCES, Instance
-from streams.log.port import Appended, EventLog, LogUnavailableError, Record
+from streams.log.port import Appended, LogUnavailableError, Record
+from streams.runtime.kafka_publisher import Appends
 from streams.runtime.partition_state import decoded
 from streams.runtime.state_store import StoreUnavailableError
 
@@ -101,7 +102,7 @@ class DepartingLog:
     It is noted together with the next departure, or by itself where none comes soon.
     """
 
-    def __init__(self, log: EventLog, departures: Departures) -> None:
+    def __init__(self, log: Appends, departures: Departures) -> None:
         self._log = log
         self._departures = departures
         self._landed: dict[str, Mapping[str, int]] = {}

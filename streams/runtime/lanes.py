@@ -15,8 +15,9 @@ from functools import partial
 
 from schemas.wire import SINGLE_OBJECT, Framing, as_single_object
 from streams.log.port import LogUnavailableError, TopicPartition
+from streams.runtime.announcements import Announcer, Placed
 from streams.runtime.arrivals import Arrivals
-from streams.runtime.partition_fold import PartitionFold, Placed
+from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.partition_steps import Message
 from streams.runtime.state_store import HalfLostError, StoreUnavailableError
 
@@ -25,7 +26,7 @@ _MOST_WAITING = 5_000
 """Messages that may wait in a lane until the one who brings more has to wait."""
 _IDLE_SECONDS = 1.0
 """After how long a lane's positions are moved over messages of which it wanted none."""
-_PACE_SECONDS = 0.02
+_PACE_SECONDS = 0.03
 """How long after a round was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
 _LEISURE_SECONDS = 0.2
 """The same for a processor for which nobody waits."""
@@ -175,10 +176,15 @@ class Lanes:
         self._arrivals = Arrivals()
         self._loop: asyncio.AbstractEventLoop | None = None
         for fold in made:
-            fold.listen(self._emitted)
+            fold.listen(self.announce)
         self._tasks: list[asyncio.Task[None]] = []
         self._changing = asyncio.Lock()
         self._closing = asyncio.Event()
+        self._others: Announcer | None = None
+
+    def tell(self, others: Announcer) -> None:
+        """Have ``others`` told of what this worker appends to their partitions."""
+        self._others = others
 
     @property
     def folds(self) -> list[PartitionFold]:
@@ -231,16 +237,23 @@ class Lanes:
         places = [(topic, partition) for topic in self._by_topic for partition in self._partitions]
         return {place: self.position(place) for place in places}
 
-    # --- what our processors emit: whoever folds it next need not wait until it is fetched ---
+    # --- what our processors emit, and others announce: whoever folds it next need not wait until it is fetched ---
 
-    def _emitted(self, placed: Sequence[Placed]) -> None:
-        """Be told, by the thread of a lane, what was appended."""
-        ours = [(place, message) for place, message in placed if place[0] in self._by_topic]
+    def announce(self, placed: Sequence[Placed]) -> None:
+        """Be told, by the thread that did so, what this worker appended; implements ``Announcer``."""
+        self.told(placed)
+        theirs = [each for each in placed if each[0][1] not in self._partitions]
+        if theirs and self._others is not None:
+            self._others.announce(theirs)
+
+    def told(self, placed: Sequence[Placed]) -> None:
+        """Be told, by any thread, what was appended."""
+        ours = [each for each in placed if each[0][0] in self._by_topic and each[0][1] in self._partitions]
         if ours and self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody folds here any more
-                self._loop.call_soon_threadsafe(self._take_emitted, ours)
+                self._loop.call_soon_threadsafe(self._take_told, ours)
 
-    def _take_emitted(self, placed: Sequence[Placed]) -> None:
+    def _take_told(self, placed: Sequence[Placed]) -> None:
         for place, message in placed:
             # Where there is no room, or no owner, it is fetched like everything else.
             if place[1] in self._partitions and self._full(place[0]) is None:

@@ -20,14 +20,14 @@ from schemas.wire import SINGLE_OBJECT, Framing
 from streams.domain.processor import Processor
 from streams.log import origin as origins
 from streams.log.port import EventLog, Record, TopicPartition
+from streams.runtime.announcements import Placed, placed
 from streams.runtime.emissions import Emissions
 from streams.runtime.partition_state import Due, PartitionState
-from streams.runtime.partition_steps import Message, PoisonError, Steps, message_at, message_of
+from streams.runtime.partition_steps import Message, PoisonError, Steps, message_of
 from streams.runtime.state_store import Commit, Row, StateStore
 
 _MOST_MESSAGES = 500
 _TRIES = 5
-Placed = tuple[TopicPartition, Message]
 """A message and where it lies."""
 
 
@@ -282,8 +282,7 @@ class PartitionFold:
     def _emit(self, records: Sequence[Record]) -> None:
         appended = self._log.append(records)
         if self._emitted is not None:
-            pairs = zip(records, appended, strict=True)
-            self._emitted([((record.topic, at.partition), message_at(at.offset, record)) for record, at in pairs])
+            self._emitted(placed(records, appended))
 
     def _folded(self, batches: Sequence[_Batch]) -> tuple[list[_Folded], list[TopicPartition]]:
         """Return the batches folded in memory, and where the store's rows are another's already."""

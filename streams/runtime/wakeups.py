@@ -8,9 +8,10 @@ both bear the same id, and folds pass over the second.
 
 from collections.abc import Iterable
 
-from streams.log.port import EventLog, record_of
+from streams.log.port import record_of
 from streams.runtime.clock import Clock
 from streams.runtime.embedded import timer_event
+from streams.runtime.kafka_publisher import Appends
 from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.partition_state import Due
 
@@ -20,7 +21,7 @@ _MOST = 200
 class Wakeups:
     """Appends wake-ups, each once while it lives. For one thread at a time."""
 
-    def __init__(self, log: EventLog, clock: Clock) -> None:
+    def __init__(self, log: Appends, clock: Clock) -> None:
         self._log = log
         self._clock = clock
         self._fired: set[tuple[str, int, Due]] = set()

@@ -23,10 +23,12 @@ from consumers.delivery.switched_off import SwitchedOff, SwitchedOffChannel
 from consumers.delivery.watch import Watch
 from schemas.topics import NOTIFICATIONS
 from streams.runtime import failpoints
+from streams.runtime.announcements import AnnouncingLog
 from streams.runtime.backlog import Backlog, Behind
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
+from streams.runtime.redis_announcements import RedisAnnouncements
 from streams.runtime.redis_bulletins import RedisBulletins
 from streams.runtime.redis_leases import RedisLeases
 from streams.runtime.redis_limits import redis_limits
@@ -51,7 +53,8 @@ class DeliveryWorker:
     def __init__(self, config: Config, ground: Ground, channel: str, environment: Mapping[str, str]) -> None:
         self._ground = ground
         self._metrics = Metrics()
-        self._publisher = KafkaPublisher(ground.log)
+        announcements = RedisAnnouncements(ground.redis, ground.engine.namespace)
+        self._publisher = KafkaPublisher(AnnouncingLog(ground.log, announcements))
         self._queue = FleetQueue(ground.store, ground.log.partitions(NOTIFICATIONS.name))
         self._watch = Watch(ground.clock)
         self._crier = Crier(RedisBulletins(ground.redis, ground.engine.namespace), self._watch)

@@ -10,6 +10,7 @@ from threading import Thread
 from streams.runtime.backlog import Backlog, Behind
 from streams.runtime.faust_driver import FaustDriver
 from streams.runtime.metrics import Metrics
+from streams.runtime.redis_announcements import RedisAnnouncements
 from tocsin.fleet.ground import Ground
 from tocsin.fleet.probes import NoLife, probes
 from tocsin.fleet.processors import Processors
@@ -63,7 +64,13 @@ class StreamsWorker:
             framing=ground.framing,
         )
         self._driver.beside(self._watch)
-        self._driver.run()
+        announcements = RedisAnnouncements(ground.redis, ground.engine.namespace)
+        announcements.listen(self._driver.told)
+        self._driver.tell(announcements)
+        try:
+            self._driver.run()
+        finally:
+            announcements.close()
 
     async def _watch(self) -> None:
         """Note that the group was joined, and end the process where its planners cannot go on."""

@@ -17,10 +17,12 @@ from schemas.events import AnyEvent
 from schemas.topics import NOTIFICATIONS
 from streams.log.port import LogUnavailableError
 from streams.runtime.access import Access
+from streams.runtime.announcements import AnnouncingLog
 from streams.runtime.fleet_instances import DepartingLog, FleetInstances
 from streams.runtime.kafka_publisher import KafkaPublisher
 from streams.runtime.links import Links
 from streams.runtime.metrics import Metrics
+from streams.runtime.redis_announcements import RedisAnnouncements
 from streams.runtime.redis_departures import RedisDepartures
 from streams.runtime.redis_limits import redis_limits
 from streams.runtime.redis_memory import RedisMemory
@@ -43,7 +45,8 @@ class WayIn:
         self._metrics = metrics
         namespace = ground.engine.namespace
         self._departures = RedisDepartures(ground.redis, namespace)
-        self._departing = DepartingLog(ground.log, self._departures)
+        log = AnnouncingLog(ground.log, RedisAnnouncements(ground.redis, namespace))
+        self._departing = DepartingLog(log, self._departures)
         self._publisher = KafkaPublisher(self._departing)
         sample_publisher(metrics, self._publisher)
         memory = RedisMemory(ground.redis, namespace)

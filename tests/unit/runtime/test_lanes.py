@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from threading import Event
 
 import pytest
@@ -13,6 +14,7 @@ from streams.domain.state import State, TableSpec
 from streams.log.memory import MemoryEventLog
 from streams.log.port import TopicPartition
 from streams.runtime import lanes as module
+from streams.runtime.announcements import Placed
 from streams.runtime.lanes import Lanes
 from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
@@ -56,6 +58,16 @@ class Store(MemoryStateStore):
         return super().commit(processor, place, expected, new, changes)
 
 
+class Others:
+    """Notes what other workers are told."""
+
+    def __init__(self) -> None:
+        self.told: list[Placed] = []
+
+    def announce(self, placed: Sequence[Placed]) -> None:
+        self.told += placed
+
+
 class World:
     def __init__(self, *processors: Processor) -> None:
         self.processors = processors or (INDIFFERENT, COUNTING)
@@ -63,10 +75,23 @@ class World:
         self.store = Store()
         self.faults: list[BaseException] = []
         self.lanes = Lanes(self._folds, self.faults.append)
+        self.others = Others()
+        self.lanes.tell(self.others)
         self.appended = 0
 
     def _folds(self) -> list[PartitionFold]:
         return [PartitionFold(processor, self.log, self.store) for processor in self.processors]
+
+    def announce(self, count: int) -> list[Placed]:
+        """Append alerts as another process does, and return what it announces."""
+        before = self.log.end(ALERTS)
+        first, self.appended = self.appended, self.appended + count
+        append(self.log, [alert(number, NAMES[number % len(NAMES)]) for number in range(first, self.appended)])
+        return [
+            ((ALERTS, partition), message)
+            for partition, start in before.items()
+            for message in messages(self.log, ALERTS, partition, start)
+        ]
 
     async def feed(self, count: int) -> None:
         """Append alerts and bring them, one by one, as a consumer would."""
@@ -285,3 +310,46 @@ async def test_what_was_said_to_somebody_elses_partition_is_left_to_them() -> No
         await world.fetch(ALERTS)
         await world.fetch(PAGES)
         await until(lambda: world.heard == 101)
+
+
+async def test_what_others_announce_is_folded_once_in_whatever_order_it_is_heard_and_fetched() -> None:
+    async with working() as world:
+        told = world.announce(300)
+        Random(1).shuffle(told)
+        for start in range(0, len(told), 7):
+            await asyncio.to_thread(world.lanes.told, told[start : start + 7])
+        await until(lambda: world.counted == 300)
+        await world.fetch(ALERTS)
+        world.lanes.told(told)
+        await world.feed(10)
+        await until(lambda: world.counted == 310)
+    assert world.counted == 310
+    assert world.faults == []
+
+
+async def test_an_announcement_that_is_lost_is_fetched() -> None:
+    async with working() as world:
+        told = world.announce(100)
+        world.lanes.told(told[::2])
+        await asyncio.sleep(0.01)
+        await world.fetch(ALERTS)
+        await until(lambda: world.counted == 100)
+        await asyncio.sleep(0.01)
+    assert world.counted == 100
+
+
+async def test_others_are_told_what_is_said_to_their_partitions_and_nothing_else() -> None:
+    async with working(*range(PARTITIONS[ALERTS]), processors=(COUNTING, HEARING)) as world:
+        await world.feed(100)
+        await until(lambda: world.heard == 100)
+        assert world.others.told == []
+        [theirs] = [at for at in range(PARTITIONS[PAGES]) if world.log.end(PAGES)[at]]
+        ours = (theirs + 1) % PARTITIONS[PAGES]
+        await world.lanes.assign([ours])
+        before = world.log.end(PAGES)[theirs]
+        await world.feed(100)
+        end = world.log.end(ALERTS)[ours]
+        await until(lambda: world.store.positions(COUNTING.name, ours).get(ALERTS) == end)
+        said = [((PAGES, theirs), message) for message in messages(world.log, PAGES, theirs, before)]
+    assert world.others.told == said
+    assert said
