@@ -141,6 +141,7 @@ class Sender:
             while not self._stopping or self._tasks or self._concluded or self._turns:
                 await self._look_again()
                 self._wake.clear()
+                self._reap()  # behind that: a turn that ended unseen would be waited for, and nobody wakes us for it again
                 try:
                     turn = self._next()
                 except UNAVAILABLE as error:
@@ -152,7 +153,6 @@ class Sender:
                     await self._take(turn)
                 else:
                     self._turns.add(asyncio.create_task(self._take(turn)))
-                self._reap()
         finally:
             alive.cancel()
         with suppress(StoreUnavailableError):  # then the others learn of it when the lease runs out

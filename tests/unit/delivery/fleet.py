@@ -227,13 +227,18 @@ class Fleet:
         self.fold()
 
     async def worker(
-        self, failpoint: Failpoint = failpoints.none, *, paused: bool = False, kept_running: bool = False
+        self,
+        failpoint: Failpoint = failpoints.none,
+        *,
+        paused: bool = False,
+        kept_running: bool = False,
+        pace: float = 0,
     ) -> Worker:
         """Start another worker."""
         membership = Membership(self.leases, self.channel.capabilities.name, monotonic=lambda: self.now / SECOND)
         links = Links("http://status.example", self._vault.signing_key, lambda: self.now)
         attempts = Gated(Dispatch(self.queue, self, self._vault, links, lambda: self.now, Policy()))
-        ledger = Ledger(self.queue, self, self.knowing, turns=2)
+        ledger = Ledger(self.queue, self, self.knowing, turns=2, pace=pace)
         sender = Sender(self.channel, ledger, attempts, lambda: self.now, failpoint, Metrics(), membership)
         made = Worker(sender, membership, attempts)
         if paused:

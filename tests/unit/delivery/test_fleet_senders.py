@@ -3,11 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from math import inf
 
 import pytest
 
+from consumers.delivery import sender
 from consumers.delivery.channel import Message
-from consumers.delivery.leases import LEASE
+from consumers.delivery.leases import LEASE, Membership
 from consumers.delivery.outcome import InDoubt
 from consumers.delivery.queue import Entry, Holding
 from consumers.delivery.switched_off import REASON, SwitchedOff
@@ -104,6 +106,31 @@ async def test_no_more_claims_are_on_their_way_than_allowed(mail: Fleet) -> None
     mail.knowing.hears = True
     await mail.until(mail.ended)
     assert set(Counter(mail.attempts()).values()) == {1}
+
+
+async def test_claims_that_end_while_a_sender_pauses_before_its_next_look_are_not_waited_for(
+    mail: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What it misses it would otherwise find when it looks by itself, after seconds.
+    monkeypatch.setattr(sender, "IDLE_SECONDS", inf)
+    monkeypatch.setattr(Membership, "pause", inf)
+    here = await mail.worker(pace=0.3)
+    mail.knowing.hears = False
+    mail.subscribe(1)
+    for subject in ("first", "second"):
+        before = len(mail.claims())
+        mail.tell(subject=subject)
+        await mail.until(lambda before=before: len(mail.claims()) > before)  # type: ignore[misc]
+    mail.tell(subject="third")
+    for _ in range(2):  # it looks, and pauses before it looks again
+        here.sender.wake()
+        await asyncio.sleep(0.01)
+    mail.knowing.hears = True  # both turns see that by themselves, and end within the pause
+    for _ in range(500):
+        if mail.ended():
+            break
+        await asyncio.sleep(0.01)
+    assert len(mail.attempts()) == 3
 
 
 async def test_what_a_dead_sender_held_is_listed_and_all_else_is_sent_by_the_others(mail: Fleet) -> None:
