@@ -49,9 +49,11 @@ class Arrivals:
         found = []
         after = offset + 1
         if early := self._early.get(place):
+            early.pop(offset, None)
             while (message := early.pop(after, None)) is not None:
                 found.append(message)
                 after += 1
-            self._early[place] = {at: message for at, message in early.items() if at > after}
+            if offset > self._next.get(place, offset):  # something was jumped over, and will not come any more
+                self._early[place] = {at: message for at, message in early.items() if at > after}
         self._next[place] = after
         return found
