@@ -179,6 +179,10 @@ class History:
         processor = _PROCESSORS[wish.stage]
         at = processor.topics[0], processor.timer_key(wish.page, wish.timer)
         self._fired.append(Said(timer_event(wish.stage, wish.page, wish.timer, wish.due, self.now), at=at))
+        for teller in self._tellers:
+            if teller.page == wish.page:
+                # What fires once its lease has run out opens anew, and so would a copy, of which only one log knows the id.
+                teller.said.pop(wish.timer.removeprefix("lease:"), None)
 
     def _event(self, page: str, data: EventData, actor: str, *, drill: bool = False) -> AnyEvent:
         self._events += 1
