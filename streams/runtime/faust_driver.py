@@ -57,6 +57,9 @@ class Spans(NamedTuple):
     stop: timedelta = timedelta(seconds=25)
 
 
+USUAL = Spans()
+
+
 class FaustDriver:
     """All processors as one Faust application; start as many processes of it as there are partitions at the most.
 
@@ -72,7 +75,7 @@ class FaustDriver:
         folder: Path,
         *,
         namespace: str = "",
-        spans: Spans = Spans(),  # noqa: B008 - it cannot be changed
+        spans: Spans = USUAL,
         clock: Clock = system_clock,
         framing: Framing = SINGLE_OBJECT,
     ) -> None:

@@ -90,14 +90,19 @@ async def test_what_comes_while_a_claim_is_on_its_way_is_claimed_meanwhile(mail:
     assert set(Counter(mail.attempts()).values()) == {1}
 
 
+async def _two_claims_on_their_way(fleet: Fleet) -> None:
+    """Have a sender claim for two subjects, and let it hear of neither claim's being folded."""
+    fleet.knowing.hears = False
+    fleet.subscribe(1)
+    for subject in ("first", "second"):
+        claims = len(fleet.claims())
+        fleet.tell(subject=subject)
+        await fleet.until(lambda known=claims: len(fleet.claims()) > known)  # type: ignore[misc]
+
+
 async def test_no_more_claims_are_on_their_way_than_allowed(mail: Fleet) -> None:
     await mail.worker()
-    mail.knowing.hears = False
-    mail.subscribe(1)
-    for subject in ("first", "second"):
-        before = len(mail.claims())
-        mail.tell(subject=subject)
-        await mail.until(lambda before=before: len(mail.claims()) > before)  # type: ignore[misc]
+    await _two_claims_on_their_way(mail)
     claims = mail.claims()
     mail.tell(subject="third")
     mail.wake()
@@ -115,12 +120,7 @@ async def test_claims_that_end_while_a_sender_pauses_before_its_next_look_are_no
     monkeypatch.setattr(sender, "IDLE_SECONDS", inf)
     monkeypatch.setattr(Membership, "pause", inf)
     here = await mail.worker(pace=0.3)
-    mail.knowing.hears = False
-    mail.subscribe(1)
-    for subject in ("first", "second"):
-        before = len(mail.claims())
-        mail.tell(subject=subject)
-        await mail.until(lambda before=before: len(mail.claims()) > before)  # type: ignore[misc]
+    await _two_claims_on_their_way(mail)
     mail.tell(subject="third")
     for _ in range(2):  # it looks, and pauses before it looks again
         here.sender.wake()

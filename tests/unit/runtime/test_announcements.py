@@ -6,16 +6,9 @@ import pytest
 
 from streams.log.memory import MemoryEventLog
 from streams.log.port import Appended, LogUnavailableError, Record, record_of
-from streams.runtime.announcements import AnnouncingLog, Placed
+from streams.runtime.announcements import AnnouncingLog
 from tests.builders.counting import ALERTS, PARTITIONS, alert, messages
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.placed: list[Placed] = []
-
-    def announce(self, placed: Sequence[Placed]) -> None:
-        self.placed += placed
+from tests.fakes.announcer import NotedAnnouncements
 
 
 class Away:
@@ -24,7 +17,7 @@ class Away:
 
 
 def test_what_is_announced_is_what_is_read() -> None:
-    log, heard = MemoryEventLog(PARTITIONS), Heard()
+    log, heard = MemoryEventLog(PARTITIONS), NotedAnnouncements()
     announcing = AnnouncingLog(log, heard)
     announcing.append([record_of(alert(0, "first"), origin="counting/tocsin.alerts/0@1.0")])
     announcing.append([record_of(alert(number, f"name-{number}")) for number in range(1, 50)])
@@ -38,7 +31,7 @@ def test_what_is_announced_is_what_is_read() -> None:
 
 
 def test_what_was_not_appended_is_not_announced() -> None:
-    heard = Heard()
+    heard = NotedAnnouncements()
     with pytest.raises(LogUnavailableError):
         AnnouncingLog(Away(), heard).append([record_of(alert(0, "first"))])
     assert heard.placed == []

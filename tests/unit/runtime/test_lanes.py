@@ -20,6 +20,7 @@ from streams.runtime.memory_store import MemoryStateStore
 from streams.runtime.partition_fold import PartitionFold
 from streams.runtime.state_store import Changes, Commit, HalfLostError, StoreUnavailableError
 from tests.builders.counting import ALERTS, COUNTING, COUNTS, PAGES, PARTITIONS, alert, append, messages
+from tests.fakes.announcer import NotedAnnouncements
 
 
 def _hear(state: State, event: AnyEvent, out: Output) -> None:
@@ -58,16 +59,6 @@ class Store(MemoryStateStore):
         return super().commit(processor, place, expected, new, changes)
 
 
-class Others:
-    """Notes what other workers are told."""
-
-    def __init__(self) -> None:
-        self.told: list[Placed] = []
-
-    def announce(self, placed: Sequence[Placed]) -> None:
-        self.told += placed
-
-
 class World:
     def __init__(self, *processors: Processor) -> None:
         self.processors = processors or (INDIFFERENT, COUNTING)
@@ -75,7 +66,7 @@ class World:
         self.store = Store()
         self.faults: list[BaseException] = []
         self.lanes = Lanes(self._folds, self.faults.append)
-        self.others = Others()
+        self.others = NotedAnnouncements()
         self.lanes.tell(self.others)
         self.appended = 0
 
@@ -342,7 +333,7 @@ async def test_others_are_told_what_is_said_to_their_partitions_and_nothing_else
     async with working(*range(PARTITIONS[ALERTS]), processors=(COUNTING, HEARING)) as world:
         await world.feed(100)
         await until(lambda: world.heard == 100)
-        assert world.others.told == []
+        assert world.others.placed == []
         [theirs] = [at for at in range(PARTITIONS[PAGES]) if world.log.end(PAGES)[at]]
         ours = (theirs + 1) % PARTITIONS[PAGES]
         await world.lanes.assign([ours])
@@ -351,5 +342,5 @@ async def test_others_are_told_what_is_said_to_their_partitions_and_nothing_else
         end = world.log.end(ALERTS)[ours]
         await until(lambda: world.store.positions(COUNTING.name, ours).get(ALERTS) == end)
         said = [((PAGES, theirs), message) for message in messages(world.log, PAGES, theirs, before)]
-    assert world.others.told == said
+    assert world.others.placed == said
     assert said
