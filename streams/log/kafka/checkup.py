@@ -12,6 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from schemas.topics import TOPICS, Topic
+from streams.log.kafka.clients import settings
 from streams.log.kafka.errors import translated
 from streams.log.kafka.topics import settings_of
 
@@ -33,12 +34,7 @@ class KafkaCheckup:
     ) -> None:
         self._namespace = namespace
         self._replication = replication
-        milliseconds = int(timeout.total_seconds() * 1000)
-        self._common: dict[str, Any] = {
-            "bootstrap_servers": list(servers),
-            "bootstrap_timeout_ms": milliseconds,
-            "request_timeout_ms": milliseconds,
-        }
+        self._common = settings(servers, timeout)
 
     def brokers(self) -> int:
         """Return how many brokers answer for the cluster."""

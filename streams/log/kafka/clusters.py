@@ -6,16 +6,14 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 
+from streams.log.kafka.clients import settings
 from streams.log.kafka.errors import translated
 
 
 def topics_in(servers: Sequence[str], namespace: str, timeout: timedelta = timedelta(seconds=10)) -> frozenset[str]:
     """Return the names of the cluster's topics that begin with ``namespace``, without it; raises LogUnavailableError."""
-    milliseconds = int(timeout.total_seconds() * 1000)
     with translated():
-        admin: Any = KafkaAdminClient(
-            bootstrap_servers=list(servers), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds
-        )
+        admin: Any = KafkaAdminClient(**settings(servers, timeout))
         try:
             names = admin.list_topics()
         finally:

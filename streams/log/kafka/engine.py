@@ -21,6 +21,7 @@ from schemas.codec import MalformedRecordError, UnknownSchemaError
 from schemas.topics import TOPICS, Topic, partition_of
 from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log import vector
+from streams.log.kafka.clients import settings
 from streams.log.kafka.errors import translated
 from streams.log.kafka.tail import KafkaTail
 from streams.log.kafka.topics import MAX_RECORD_BYTES, declare
@@ -70,13 +71,7 @@ class KafkaEventLog:
         self._timeout = timeout.total_seconds()
         self._chained = chained
         self._framing = framing
-        self._common = {
-            "bootstrap_servers": list(servers),
-            "bootstrap_timeout_ms": self._timeout_ms,
-            "request_timeout_ms": self._timeout_ms,
-            # Half a minute by default: so long would a broker that is back seem to be gone.
-            "reconnect_backoff_max_ms": 1000,
-        }
+        self._common = settings(servers, timeout)
         self._closed = Flag()
         self._appending = Lock()
         self._reading = Lock()

@@ -18,6 +18,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaPartition
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
+from streams.log.kafka.clients import settings
 from streams.log.kafka.errors import translated
 from streams.log.port import LogCorruptError, LogError, LogUnavailableError
 
@@ -47,12 +48,7 @@ class KafkaKeyTopic:
         self._at = KafkaPartition(namespace + NAME, 0)
         self._timeout = timeout.total_seconds()
         self._step = erased_within / 3
-        self._common = {
-            "bootstrap_servers": list(servers),
-            "bootstrap_timeout_ms": self._timeout_ms,
-            "request_timeout_ms": self._timeout_ms,
-            "reconnect_backoff_max_ms": 1000,
-        }
+        self._common = settings(servers, timeout)
         self._closed = Flag()
         self._appending = Lock()
         self._producer: KafkaProducer | None = None

@@ -17,6 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from consumers.delivery.conditions import Condition, Rest
 from consumers.delivery.fleet_conditions import Crier
 from schemas.ids import random_id
+from streams.log.kafka.clients import settings
 from streams.runtime.clock import system_clock
 from streams.runtime.redis_bulletins import RedisBulletins
 from streams.runtime.redis_client import redis_client
@@ -86,7 +87,7 @@ def test_a_house_in_order_before_its_first_start_and_after(house: House) -> None
 def test_a_topic_that_forgets_and_a_redis_that_may(house: House, redis_url: str) -> None:
     assert house.run("apply").returncode == 0
     name = f"{house.namespace}tocsin.pages"
-    with closing(KafkaAdminClient(bootstrap_servers=[house.servers])) as admin:
+    with closing(KafkaAdminClient(**settings([house.servers]))) as admin:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs={"retention.ms": "3600000"})])
     with redis.Redis.from_url(redis_url) as client:
         client.config_set("appendfsync", "everysec")

@@ -57,19 +57,20 @@ def test_topics_are_made_as_declared(servers: list[str], namespace: str) -> None
     from kafka.admin import ConfigResource, ConfigResourceType
 
     from streams.log.kafka import KafkaEventLog
+    from streams.log.kafka.clients import settings
 
     KafkaEventLog(servers, TOPICS, namespace=namespace).close()
-    admin = KafkaAdminClient(bootstrap_servers=servers)
+    admin = KafkaAdminClient(**settings(servers))
     try:
         names = [namespace + topic.name for topic in TOPICS]
         made = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(names)}
         assert made == {namespace + topic.name: topic.partitions for topic in TOPICS}
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        settings = admin.describe_configs(resources)["topic"]
+        configs = admin.describe_configs(resources)["topic"]
     finally:
         admin.close()
     for topic in TOPICS:
-        found = {name: setting["value"] for name, setting in settings[namespace + topic.name].items()}
+        found = {name: setting["value"] for name, setting in configs[namespace + topic.name].items()}
         kept = -1 if topic.retention_days is None else topic.retention_days * 86_400_000
         assert (found["cleanup.policy"], int(found["retention.ms"])) == ("delete", kept)
         assert found["flush.messages"] == "1", "one replica: what is acknowledged must be on its disk"
@@ -97,9 +98,10 @@ def test_what_is_no_event_is_named_with_its_place(servers: list[str], namespace:
     from kafka import KafkaProducer
 
     from streams.log.kafka import KafkaEventLog
+    from streams.log.kafka.clients import settings
 
     log = KafkaEventLog(servers, SMALL, namespace=namespace)
-    producer = KafkaProducer(bootstrap_servers=servers)
+    producer = KafkaProducer(**settings(servers))
     producer.send(namespace + ALERTS, b"a stranger's words", b"key", partition=1).get(10)
     producer.close()
     with pytest.raises(LogCorruptError, match=r"tocsin.alerts\[1\]@0"):
@@ -144,10 +146,11 @@ def test_a_tail_passes_over_what_is_no_event(servers: list[str], namespace: str)
     from kafka import KafkaProducer
 
     from streams.log.kafka import KafkaEventLog
+    from streams.log.kafka.clients import settings
 
     log = KafkaEventLog(servers, SMALL, namespace=namespace, chained=False)
     tail = log.tail({(ALERTS, 1): 0})
-    producer = KafkaProducer(bootstrap_servers=servers)
+    producer = KafkaProducer(**settings(servers))
     producer.send(namespace + ALERTS, b"a stranger's words", b"key", partition=1).get(10)
     producer.close()
     while not (found := tail.poll(5)):

@@ -56,8 +56,10 @@ class Cluster:
         """Everything that lies there, read by a client that knows nothing of us."""
         from kafka import KafkaConsumer, TopicPartition
 
+        from streams.log.kafka.clients import settings
+
         places = [TopicPartition(self.namespace + topic.name, at) for topic in TOPICS for at in range(topic.partitions)]
-        consumer = KafkaConsumer(bootstrap_servers=self.servers, auto_offset_reset="earliest", enable_auto_commit=False)
+        consumer = KafkaConsumer(**settings(self.servers), auto_offset_reset="earliest", enable_auto_commit=False)
         consumer.assign(places)
         try:
             ends = consumer.end_offsets(places)
@@ -72,7 +74,9 @@ class Cluster:
         """Write a message that no log of ours would."""
         from kafka import KafkaProducer
 
-        producer = KafkaProducer(bootstrap_servers=self.servers)
+        from streams.log.kafka.clients import settings
+
+        producer = KafkaProducer(**settings(self.servers))
         producer.send(self.namespace + record.topic, value, record.key.encode(), headers_of(record), 0).get(30)
         producer.close()
 
