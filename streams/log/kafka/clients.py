@@ -31,7 +31,7 @@ class _Direct(KafkaNetSocket):
         _keep(sock, net)
         try:
             connected: socket = await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
-        except Exception:
+        except Exception:  # whatever it was: nobody else knows of the socket
             sock.close()
             raise
         return connected

@@ -12,17 +12,20 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
-from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, RetriableError
+from kafka.errors import GroupIdNotFoundError, NoError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
 from schemas.codec import MalformedRecordError, UnknownSchemaError
 from schemas.topics import TOPICS, Topic, partition_of
 from schemas.wire import SINGLE_OBJECT, Framing
 from streams.log import vector
+from streams.log.kafka.appender import Appender
+from streams.log.kafka.batches import Row
 from streams.log.kafka.clients import settings
 from streams.log.kafka.errors import translated
+from streams.log.kafka.leaders import Leaders
 from streams.log.kafka.tail import KafkaTail
 from streams.log.kafka.topics import MAX_RECORD_BYTES, declare
 from streams.log.links import Links
@@ -73,11 +76,10 @@ class KafkaEventLog:
         self._framing = framing
         self._common = settings(servers, timeout)
         self._closed = Flag()
-        self._appending = Lock()
         self._reading = Lock()
         self._links: dict[TopicPartition, Links] = {place: Links() for place in self._places()}
         self._ahead = ReadAhead(self._stored, [topic.name for topic in topics])
-        self._producer: KafkaProducer | None = None
+        self._appender: Appender | None = None
         self._consumer: Any = None
         self._admin: Any = None
         try:
@@ -90,7 +92,7 @@ class KafkaEventLog:
         with translated():
             self._admin = KafkaAdminClient(**self._common)
             declare(self._admin, self._named(), self._replication, self._timeout_ms)
-            self._producer = self._new_producer()
+            self._appender = Appender(Leaders(self._admin), self._timeout)
             self._consumer = self._new_consumer()
 
     # --- the port ---
@@ -99,19 +101,10 @@ class KafkaEventLog:
         return self._partitions[topic]
 
     def append(self, records: Sequence[Record]) -> list[Appended]:
-        placed = [(record, self._partition(record), self._value(record)) for record in records]
+        rows = [self._row(record) for record in records]
         with self._open():
-            producer = self._current_producer()
-            try:
-                sent = [self._send(producer, *each) for each in placed]
-                until = monotonic() + 2 * self._timeout
-                done = [future.get(max(0.0, until - monotonic())) for future in sent]
-            except (KafkaError, ValueError):
-                # What waits behind a lost batch must not overtake it: it goes down with the producer, and whoever
-                # gave it repeats it. An idempotent producer is of no use after a fatal error anyway.
-                self._discard(producer)
-                raise
-        return [Appended(metadata.partition, metadata.offset) for metadata in done]
+            offsets = self._current_appender().append(rows)
+        return [Appended(row.place[1], offset) for row, offset in zip(rows, offsets, strict=True)]
 
     def read(self, topic: str, partition: int, start: int, limit: int) -> list[Stored]:
         if not 0 <= partition < self._partitions[topic]:
@@ -156,10 +149,8 @@ class KafkaEventLog:
         if self._closed.is_set():
             return
         self._closed.set()
-        with self._appending:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=self._timeout)
+        if self._appender is not None:
+            self._appender.close()
         with self._reading:
             if self._consumer is not None:
                 self._consumer.close(autocommit=False)
@@ -205,46 +196,16 @@ class KafkaEventLog:
 
     # --- writing ---
 
-    def _new_producer(self) -> KafkaProducer:
-        return KafkaProducer(
-            **self._common,
-            acks="all",
-            enable_idempotence=True,
-            delivery_timeout_ms=self._timeout_ms,
-            max_block_ms=self._timeout_ms,
-            max_request_size=MAX_RECORD_BYTES,
-            batch_size=256 * 1024,
-            metrics_enabled=False,
-        )
-
-    def _current_producer(self) -> KafkaProducer:
-        with self._appending:
-            if self._closed.is_set():
-                raise LogUnavailableError("the log is closed")
-            if self._producer is None:
-                self._producer = self._new_producer()
-            return self._producer
-
-    def _discard(self, producer: KafkaProducer) -> None:
-        with self._appending:
-            if self._producer is producer:
-                self._producer = None
-        # close(timeout=0) of kafka-python 3.0 flushes first and raises while anything is under way, its thread alive.
-        producer._sender.force_close()  # noqa: SLF001 - see above; there is no public way to give up
-        producer.close(timeout=self._timeout)
-
-    def _partition(self, record: Record) -> int:
-        return partition_of(record.key, self._partitions[record.topic])
-
-    def _value(self, record: Record) -> bytes:
-        value = value_of(record, self._framing)
-        if len(value) + len(key_of(record)) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
+    def _row(self, record: Record) -> Row:
+        key, value = key_of(record), value_of(record, self._framing)
+        if len(value) + len(key) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"event {record.id} has {len(value)} bytes")
-        return value
+        place = (self._namespace + record.topic, partition_of(record.key, self._partitions[record.topic]))
+        return Row(place, record.recorded_at // 1000, key, value, headers_of(record))
 
-    def _send(self, producer: KafkaProducer, record: Record, partition: int, value: bytes) -> Any:
-        topic, at = self._namespace + record.topic, record.recorded_at // 1000
-        return producer.send(topic, value, key_of(record), headers_of(record), partition, at)
+    def _current_appender(self) -> Appender:
+        assert self._appender is not None, "a log that is not closed was opened"
+        return self._appender
 
     # --- reading; the caller holds the lock, for a consumer is not made for several threads ---
 

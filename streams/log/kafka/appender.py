@@ -1,0 +1,180 @@
+"""Appends to Kafka idempotently, in the threads that append: one of them sends for all that wait.
+
+What comes while a request is under way goes together in the next, so the busier it is the fewer requests it takes. No
+batch of a partition is sent before the one in front of it is stored: nothing overtakes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event as Flag
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RetriableError, for_code
+from kafka.protocol.producer import InitProducerIdRequest
+
+from streams.log.kafka.batches import (
+    Batch,
+    Place,
+    Producer,
+    Row,
+    Stored,
+    answers_in,
+    batch_of,
+    by_place,
+    request_for,
+    sequence_after,
+)
+from streams.log.kafka.connections import Links
+from streams.log.kafka.leaders import Leaders
+
+_PAUSE_SECONDS = 0.1
+"""Between attempts, while a leader moves or comes back."""
+_INIT_VERSION = 1
+_NEVER_EXPIRES_MS = 60_000
+"""A transaction's timeout: the field is asked for, and nobody reads it where there is no transaction."""
+
+
+class _Append:
+    """What one caller wants stored, and what became of it."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.offsets = [0] * len(rows)
+        self.error: BaseException | None = None
+        self.is_done = False
+
+
+class Appender:
+    """Stores rows of any partitions. For any number of threads.
+
+    Whatever a broker may get over is tried again for ``timeout`` seconds. An append that then fails takes all with it
+    that waits behind it, so that none of it overtakes what its caller repeats; nobody knows what of it was stored.
+    """
+
+    def __init__(self, leaders: Leaders, timeout: float) -> None:
+        self._leaders = leaders
+        self._timeout = timeout
+        self._links = Links(leaders.address)
+        self._turn = Lock()
+        self._queue = Lock()
+        self._waiting: list[_Append] = []
+        self._closed = Flag()
+        self._producer: Producer | None = None
+        self._sequences: dict[Place, int] = {}
+
+    def append(self, rows: Sequence[Row]) -> list[int]:
+        """Return where they lie, when all replicas have them; raises OSError and the library's errors."""
+        mine = _Append(rows)
+        with self._queue:
+            self._waiting.append(mine)
+        with self._turn:
+            if not mine.is_done:
+                self._send_all()
+        if mine.error is not None:
+            raise mine.error
+        return mine.offsets
+
+    def close(self) -> None:
+        """Let what is under way end, and store nothing after that."""
+        self._closed.set()
+        with self._turn:
+            self._links.close()
+
+    # --- in turn ---
+
+    def _send_all(self) -> None:
+        taken = self._take()
+        try:
+            self._store([(append, number) for append in taken for number in range(len(append.rows))])
+        except BaseException as error:  # whatever it was: whoever waits is told
+            # Under these numbers nothing may be sent any more: nobody knows which of them the broker has seen.
+            self._producer = None
+            self._links.close()
+            taken += self._take()
+            for append in taken:
+                append.error = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for append in taken:
+                append.is_done = True
+
+    def _take(self) -> list[_Append]:
+        with self._queue:
+            taken, self._waiting = self._waiting, []
+        return taken
+
+    def _store(self, wanted: Sequence[tuple[_Append, int]]) -> None:
+        if self._closed.is_set():
+            raise KafkaConnectionError("the producer is closed")
+        left = by_place(((append, number), append.rows[number]) for append, number in wanted)
+        while left:
+            until = monotonic() + self._timeout
+            producer = self._known_producer(until)
+            batches = {
+                place: batch_of([row for _, row in rows], producer, self._sequences.get(place, 0))
+                for place, rows in left.items()
+            }
+            offsets = self._stored(batches, until)
+            for place, batch in batches.items():
+                self._sequences[place] = sequence_after(self._sequences.get(place, 0), batch.rows)
+                for rank, ((append, number), _) in enumerate(left[place][: batch.rows]):
+                    append.offsets[number] = offsets[place] + rank
+            left = {place: rest for place, rows in left.items() if (rest := rows[batches[place].rows :])}
+
+    def _stored(self, batches: dict[Place, Batch], until: float) -> dict[Place, int]:
+        """Return the offsets of batches, one of each partition, when all are stored."""
+        offsets: dict[Place, int] = {}
+        left = dict(batches)
+
+        def attempt() -> None:
+            for stored in self._asked(left, until):
+                error = for_code(stored.error)
+                if not stored.error:
+                    offsets[stored.place] = stored.offset
+                    del left[stored.place]
+                elif not issubclass(error, RetriableError):
+                    raise error(f"{stored.place[0]}[{stored.place[1]}]")
+            if left:
+                raise KafkaConnectionError(f"{len(left)} partitions have no leader that takes them")
+
+        self._patiently(attempt, until)
+        return offsets
+
+    def _asked(self, batches: dict[Place, Batch], until: float) -> Iterator[Stored]:
+        timeout_ms = max(1, int((until - monotonic()) * 1000))
+        by_leader: dict[int, dict[Place, Batch]] = {}
+        for place, batch in batches.items():
+            by_leader.setdefault(self._leaders.leader(place), {})[place] = batch
+        requests = {leader: request_for(some, timeout_ms) for leader, some in by_leader.items()}
+        for answer in self._links.ask(requests, until).values():
+            yield from list(answers_in(answer))
+
+    def _known_producer(self, until: float) -> Producer:
+        if self._producer is None:
+            self._sequences.clear()
+            self._patiently(self._introduce, until)
+        assert self._producer is not None, "introduced above"
+        return self._producer
+
+    def _introduce(self) -> None:
+        request = InitProducerIdRequest(
+            transactional_id=None, transaction_timeout_ms=_NEVER_EXPIRES_MS, version=_INIT_VERSION
+        )
+        node = self._leaders.anybody()
+        answer: Any = self._links.ask({node: request}, monotonic() + self._timeout)[node]
+        if answer.error_code:
+            raise for_code(answer.error_code)("a producer's id")
+        self._producer = Producer(answer.producer_id, answer.producer_epoch)
+
+    def _patiently(self, attempt: Callable[[], None], until: float) -> None:
+        """Repeat what fails in a way that passes; raises the last error at ``until``, or once this is closed."""
+        while True:
+            try:
+                return attempt()
+            except (OSError, KafkaError) as error:
+                passing = isinstance(error, (OSError, RetriableError, KafkaConnectionError, KafkaTimeoutError))
+                if not passing or monotonic() >= until or self._closed.wait(_PAUSE_SECONDS):
+                    raise
+                self._leaders.forget()
