@@ -4,32 +4,19 @@ What comes while a request is under way goes together in the next, so the busier
 batch of a partition is sent before the one in front of it is stored: nothing overtakes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RetriableError, for_code
+from kafka.errors import KafkaConnectionError
 from kafka.protocol.producer import InitProducerIdRequest
 
-from streams.log.kafka.batches import (
-    Batch,
-    Place,
-    Producer,
-    Row,
-    Stored,
-    answers_in,
-    batch_of,
-    by_place,
-    request_for,
-    sequence_after,
-)
-from streams.log.kafka.connections import Links
+from streams.log.kafka.batches import Place, Producer, Row, batch_of, by_place, request_for, sequence_after
+from streams.log.kafka.brokers import Answer, Brokers, Question
 from streams.log.kafka.leaders import Leaders
 
-_PAUSE_SECONDS = 0.1
-"""Between attempts, while a leader moves or comes back."""
 _INIT_VERSION = 1
 _NEVER_EXPIRES_MS = 60_000
 """A transaction's timeout: the field is asked for, and nobody reads it where there is no transaction."""
@@ -55,11 +42,11 @@ class Appender:
     def __init__(self, leaders: Leaders, timeout: float) -> None:
         self._leaders = leaders
         self._timeout = timeout
-        self._links = Links(leaders.address)
         self._turn = Lock()
         self._queue = Lock()
         self._waiting: list[_Append] = []
         self._closed = Flag()
+        self._brokers = Brokers(leaders, self._closed)
         self._producer: Producer | None = None
         self._sequences: dict[Place, int] = {}
 
@@ -79,7 +66,7 @@ class Appender:
         """Let what is under way end, and store nothing after that."""
         self._closed.set()
         with self._turn:
-            self._links.close()
+            self._brokers.forget()
 
     # --- in turn ---
 
@@ -90,7 +77,7 @@ class Appender:
         except BaseException as error:  # whatever it was: whoever waits is told
             # Under these numbers nothing may be sent any more: nobody knows which of them the broker has seen.
             self._producer = None
-            self._links.close()
+            self._brokers.forget()
             taken += self._take()
             for append in taken:
                 append.error = error
@@ -116,65 +103,28 @@ class Appender:
                 place: batch_of([row for _, row in rows], producer, self._sequences.get(place, 0))
                 for place, rows in left.items()
             }
-            offsets = self._stored(batches, until)
+            offsets = self._brokers.offsets(_STORE, batches, until)
             for place, batch in batches.items():
                 self._sequences[place] = sequence_after(self._sequences.get(place, 0), batch.rows)
                 for rank, ((append, number), _) in enumerate(left[place][: batch.rows]):
                     append.offsets[number] = offsets[place] + rank
             left = {place: rest for place, rows in left.items() if (rest := rows[batches[place].rows :])}
 
-    def _stored(self, batches: dict[Place, Batch], until: float) -> dict[Place, int]:
-        """Return the offsets of batches, one of each partition, when all are stored."""
-        offsets: dict[Place, int] = {}
-        left = dict(batches)
-
-        def attempt() -> None:
-            for stored in self._asked(left, until):
-                error = for_code(stored.error)
-                if not stored.error:
-                    offsets[stored.place] = stored.offset
-                    del left[stored.place]
-                elif not issubclass(error, RetriableError):
-                    raise error(f"{stored.place[0]}[{stored.place[1]}]")
-            if left:
-                raise KafkaConnectionError(f"{len(left)} partitions have no leader that takes them")
-
-        self._patiently(attempt, until)
-        return offsets
-
-    def _asked(self, batches: dict[Place, Batch], until: float) -> Iterator[Stored]:
-        timeout_ms = max(1, int((until - monotonic()) * 1000))
-        by_leader: dict[int, dict[Place, Batch]] = {}
-        for place, batch in batches.items():
-            by_leader.setdefault(self._leaders.leader(place), {})[place] = batch
-        requests = {leader: request_for(some, timeout_ms) for leader, some in by_leader.items()}
-        for answer in self._links.ask(requests, until).values():
-            yield from list(answers_in(answer))
-
     def _known_producer(self, until: float) -> Producer:
         if self._producer is None:
             self._sequences.clear()
-            self._patiently(self._introduce, until)
-        assert self._producer is not None, "introduced above"
+            request = InitProducerIdRequest(
+                transactional_id=None, transaction_timeout_ms=_NEVER_EXPIRES_MS, version=_INIT_VERSION
+            )
+            answer = self._brokers.anybody(request, until)
+            self._producer = Producer(answer.producer_id, answer.producer_epoch)
         return self._producer
 
-    def _introduce(self) -> None:
-        request = InitProducerIdRequest(
-            transactional_id=None, transaction_timeout_ms=_NEVER_EXPIRES_MS, version=_INIT_VERSION
-        )
-        node = self._leaders.anybody()
-        answer: Any = self._links.ask({node: request}, monotonic() + self._timeout)[node]
-        if answer.error_code:
-            raise for_code(answer.error_code)("a producer's id")
-        self._producer = Producer(answer.producer_id, answer.producer_epoch)
 
-    def _patiently(self, attempt: Callable[[], None], until: float) -> None:
-        """Repeat what fails in a way that passes; raises the last error at ``until``, or once this is closed."""
-        while True:
-            try:
-                return attempt()
-            except (OSError, KafkaError) as error:
-                passing = isinstance(error, (OSError, RetriableError, KafkaConnectionError, KafkaTimeoutError))
-                if not passing or monotonic() >= until or self._closed.wait(_PAUSE_SECONDS):
-                    raise
-                self._leaders.forget()
+def _answers(response: Any) -> Iterator[Answer]:
+    for topic in response.responses:
+        for partition in topic.partition_responses:
+            yield Answer((topic.name, partition.index), partition.error_code, partition.base_offset)
+
+
+_STORE = Question(request_for, _answers)

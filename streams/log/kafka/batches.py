@@ -3,7 +3,7 @@
 Encoded by kafka-python's protocol classes. Numbering: KIP-98; a batch that is sent again under its numbers is stored once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kafka.protocol.producer import ProduceRequest
@@ -83,21 +83,6 @@ def request_for(batches: Mapping[Place, Batch], timeout_ms: int) -> Any:
         topic_data=[topic_data(name=topic, partition_data=partitions) for topic, partitions in topics.items()],
         version=_VERSION,
     )
-
-
-class Stored(NamedTuple):
-    """What a broker says of one partition's batch: where its first row lies, or the code of an error (0: none)."""
-
-    place: Place
-    error: int
-    offset: int
-
-
-def answers_in(response: Any) -> Iterator[Stored]:
-    """Yield what a broker answered."""
-    for topic in response.responses:
-        for partition in topic.partition_responses:
-            yield Stored((topic.name, partition.index), partition.error_code, partition.base_offset)
 
 
 def by_place(rows: Iterable[tuple[Any, Row]]) -> dict[Place, list[tuple[Any, Row]]]:

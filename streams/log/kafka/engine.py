@@ -24,6 +24,7 @@ from streams.log import vector
 from streams.log.kafka.appender import Appender
 from streams.log.kafka.batches import Row
 from streams.log.kafka.clients import settings
+from streams.log.kafka.ends import Ends
 from streams.log.kafka.errors import translated
 from streams.log.kafka.leaders import Leaders
 from streams.log.kafka.tail import KafkaTail
@@ -80,6 +81,7 @@ class KafkaEventLog:
         self._links: dict[TopicPartition, Links] = {place: Links() for place in self._places()}
         self._ahead = ReadAhead(self._stored, [topic.name for topic in topics])
         self._appender: Appender | None = None
+        self._asked: Ends | None = None
         self._consumer: Any = None
         self._admin: Any = None
         try:
@@ -93,6 +95,7 @@ class KafkaEventLog:
             self._admin = KafkaAdminClient(**self._common)
             declare(self._admin, self._named(), self._replication, self._timeout_ms)
             self._appender = Appender(Leaders(self._admin), self._timeout)
+            self._asked = Ends(Leaders(self._admin), self._timeout)
             self._consumer = self._new_consumer()
 
     # --- the port ---
@@ -115,7 +118,7 @@ class KafkaEventLog:
 
     def end(self, topic: str) -> dict[int, int]:
         places = [(topic, partition) for partition in range(self._partitions[topic])]
-        with self._open(), self._reading:
+        with self._open():
             return {partition: end for (_, partition), end in self._ends(places).items()}
 
     def scan(self, cursor: str | None, limit: int) -> tuple[list[Stored], str]:
@@ -149,8 +152,9 @@ class KafkaEventLog:
         if self._closed.is_set():
             return
         self._closed.set()
-        if self._appender is not None:
-            self._appender.close()
+        for each in (self._appender, self._asked):
+            if each is not None:
+                each.close()
         with self._reading:
             if self._consumer is not None:
                 self._consumer.close(autocommit=False)
@@ -224,9 +228,9 @@ class KafkaEventLog:
         return consumer
 
     def _ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the high watermarks: what lies below is on all in-sync replicas."""
-        found = self._consumer.end_offsets([self._at(place) for place in places], timeout_ms=self._timeout_ms)
-        return {self._place(at): end for at, end in found.items()}
+        assert self._asked is not None, "a log that is not closed was opened"
+        found = self._asked.of((self._namespace + topic, partition) for topic, partition in places)
+        return {(topic.removeprefix(self._namespace), partition): end for (topic, partition), end in found.items()}
 
     def _stored(self, place: TopicPartition, start: int, limit: int, end: int) -> list[Stored]:
         if start >= end or limit < 1:
