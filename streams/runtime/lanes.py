@@ -26,7 +26,7 @@ _MOST_WAITING = 5_000
 """Messages that may wait in a lane until the one who brings more has to wait."""
 _IDLE_SECONDS = 1.0
 """After how long a lane's positions are moved over messages of which it wanted none."""
-_PACE_SECONDS = 0.03
+_PACE_SECONDS = 0.02
 """How long after a round was begun the next one is at the earliest: what comes in a flurry costs one commit, not many."""
 _LEISURE_SECONDS = 0.2
 """The same for a processor for which nobody waits."""

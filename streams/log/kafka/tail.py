@@ -19,7 +19,9 @@ _MOST_RECORDS = 5_000
 """For one poll: as many as usually lie ready, for while some of a partition wait here the others are asked for alone,
 and until that question is answered the partition is not asked for again."""
 _WAIT_MS = 100
-"""How long the broker holds an answer in which there is nothing yet: bounds how long that can take."""
+"""How long the broker holds an answer that is not worth its while yet: bounds how long that can take."""
+_WORTH_BYTES = 64 * 1024
+"""Answered at each record, a client would ask for all other partitions again at once: ten times the questions."""
 
 
 class KafkaTail:
@@ -42,6 +44,7 @@ class KafkaTail:
                 auto_offset_reset="earliest",
                 enable_auto_commit=False,
                 fetch_max_wait_ms=_WAIT_MS,
+                fetch_min_bytes=_WORTH_BYTES,
                 metrics_enabled=False,
             )
             self._consumer.assign(list(places))
