@@ -37,6 +37,8 @@ class Leaders:
     def _known(self) -> dict[int, Address]:
         if not self._addresses:
             brokers = self._admin.describe_cluster()["brokers"]
+            if not brokers:
+                raise KafkaConnectionError("the cluster names no brokers")
             self._addresses = {each["broker_id"]: Address(each["host"], each["port"]) for each in brokers}
         return self._addresses
 
