@@ -83,10 +83,14 @@ class EmbeddedEngine:
         return {known.id: known for known in self.backend.subscribers.book.listed(page, None, _ALL)}
 
     def waiting(self, now: Micros, limit: int) -> list[Entry]:
-        """Return what a sender would find at ``now``: notifications that are due, or overtaken."""
+        """Return some of what a sender would find at ``now``, due or overtaken, the same ones whenever this is told.
+
+        Not the first in their turn: of what was planned in the same moment, as all of a round is, that is whichever.
+        """
         queue = self.backend.queue
-        due = [entry for channel in CHANNELS for entry in queue.next(channel, now, limit)]
-        return due + [each.entry for channel in CHANNELS for each in queue.overtaken(channel, limit)]
+        due = [entry for channel in CHANNELS for entry in queue.next(channel, now, _ALL)]
+        overtaken = [each.entry for channel in CHANNELS for each in queue.overtaken(channel, _ALL)]
+        return sorted([*due, *overtaken], key=lambda entry: entry.notification)[:limit]
 
     def close(self) -> None:
         self.backend.close()
