@@ -88,12 +88,14 @@ class Brokers:
         return [answer for response in responses for answer in question.answers(response)]
 
     def _patiently(self, attempt: Callable[[], T], until: float) -> T:
+        pause = 0.0  # most often it is a connection that the broker closed because nobody used it
         while True:
             try:
                 return attempt()
             except (OSError, KafkaError) as error:
-                if not _passes(error) or monotonic() >= until or self._closed.wait(_PAUSE_SECONDS):
+                if not _passes(error) or monotonic() >= until or self._closed.wait(pause):
                     raise
+                pause = _PAUSE_SECONDS
                 self._leaders.forget()
 
 
