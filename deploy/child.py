@@ -1,11 +1,13 @@
 """Runs one server as a child process on this machine, and ends it by its own pid; it knows no particular server."""
 
+import atexit
 import secrets
 import signal
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from deploy.errors import PartFailedError
@@ -13,17 +15,39 @@ from deploy.errors import PartFailedError
 HOST = "127.0.0.1"
 _PORTS = range(10_000, 32_768)
 """None that a system gives to connections by itself (Linux from 32768 on): one might, before a server binds its port again."""
+_MOST_MARKS = 200
+_marks: deque[socket.socket] = deque()
 _START_SECONDS = 90
 _STOP_SECONDS = 30
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on at the moment."""
+    """Return a port of the loopback interface that nobody listens on, and that no other process is given by this.
+
+    A server takes seconds until it listens, and whoever looks meanwhile finds its port free. So each is marked by a UDP
+    socket of the same number, as long as this process lives or until it has been given many others.
+    """
     while True:
         port = secrets.choice(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
+        with suppress(OSError), socket.socket() as probe, ExitStack() as undo:
+            mark = undo.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            mark.bind((HOST, port))
             probe.bind((HOST, port))
+            undo.pop_all()
+            _keep(mark)
             return port
+
+
+def _keep(mark: socket.socket) -> None:
+    _marks.append(mark)
+    if len(_marks) > _MOST_MARKS:
+        _marks.popleft().close()
+
+
+@atexit.register
+def _unmark() -> None:
+    while _marks:
+        _marks.popleft().close()
 
 
 class Child:
