@@ -18,8 +18,8 @@ from streams.log.kafka.brokers import Answer, Brokers, Question
 from streams.log.kafka.leaders import Leaders
 
 _INIT_VERSION = 1
-_NEVER_EXPIRES_MS = 60_000
-"""A transaction's timeout: the field is asked for, and nobody reads it where there is no transaction."""
+_TRANSACTION_MS = 60_000
+"""The field is asked for, and nobody reads it where there is no transaction."""
 
 
 class _Append:
@@ -35,12 +35,11 @@ class _Append:
 class Appender:
     """Stores rows of any partitions. For any number of threads.
 
-    Whatever a broker may get over is tried again for ``timeout`` seconds. An append that then fails takes all with it
+    Whatever a broker may get over is tried again for ``timeout`` seconds a batch. An append that then fails takes all with it
     that waits behind it, so that none of it overtakes what its caller repeats; nobody knows what of it was stored.
     """
 
     def __init__(self, leaders: Leaders, timeout: float) -> None:
-        self._leaders = leaders
         self._timeout = timeout
         self._turn = Lock()
         self._queue = Lock()
@@ -114,7 +113,7 @@ class Appender:
         if self._producer is None:
             self._sequences.clear()
             request = InitProducerIdRequest(
-                transactional_id=None, transaction_timeout_ms=_NEVER_EXPIRES_MS, version=_INIT_VERSION
+                transactional_id=None, transaction_timeout_ms=_TRANSACTION_MS, version=_INIT_VERSION
             )
             answer = self._brokers.anybody(request, until)
             self._producer = Producer(answer.producer_id, answer.producer_epoch)

@@ -54,8 +54,8 @@ class Brokers:
                     failed.append(for_code(answer.error)(f"{answer.place[0]}[{answer.place[1]}]"))
                 else:
                     offsets[answer.place] = answer.offset
-            for error in sorted(failed, key=_passes):
-                raise error
+            if failed:
+                raise min(failed, key=_passes)  # what no repetition mends comes first
 
         self._patiently(attempt, until)
         return offsets

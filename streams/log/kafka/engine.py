@@ -204,8 +204,8 @@ class KafkaEventLog:
         key, value = key_of(record), value_of(record, self._framing)
         if len(value) + len(key) + _OVERHEAD_BYTES > MAX_RECORD_BYTES:
             raise RecordTooLargeError(f"event {record.id} has {len(value)} bytes")
-        place = (self._namespace + record.topic, partition_of(record.key, self._partitions[record.topic]))
-        return Row(place, record.recorded_at // 1000, key, value, headers_of(record))
+        at = self._at((record.topic, partition_of(record.key, self._partitions[record.topic])))
+        return Row(at, record.recorded_at // 1000, key, value, headers_of(record))
 
     def _current_appender(self) -> Appender:
         assert self._appender is not None, "a log that is not closed was opened"
@@ -229,8 +229,8 @@ class KafkaEventLog:
 
     def _ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         assert self._asked is not None, "a log that is not closed was opened"
-        found = self._asked.of((self._namespace + topic, partition) for topic, partition in places)
-        return {(topic.removeprefix(self._namespace), partition): end for (topic, partition), end in found.items()}
+        found = self._asked.of(self._at(place) for place in places)
+        return {place: found[self._at(place)] for place in places}
 
     def _stored(self, place: TopicPartition, start: int, limit: int, end: int) -> list[Stored]:
         if start >= end or limit < 1:

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPar
 
 from schemas.ids import random_id
 from streams.log.kafka.appender import Appender
-from streams.log.kafka.batches import Place, Row
+from streams.log.kafka.batches import Place, Row, sequence_after
 from streams.log.kafka.clients import settings
 from streams.log.kafka.connections import Address
 from streams.log.kafka.leaders import Leaders
@@ -218,3 +218,7 @@ def test_a_closed_one_stores_nothing(cluster: Cluster) -> None:
     with pytest.raises(KafkaError, match="closed"):
         appender.append([cluster.row(0, b"second")])
     assert cluster.values() == [b"first"]
+
+
+def test_sequence_numbers_begin_anew_behind_the_last_that_there_is() -> None:
+    assert [sequence_after(5, 3), sequence_after(2**31 - 1, 1), sequence_after(2**31 - 3, 5)] == [8, 0, 2]

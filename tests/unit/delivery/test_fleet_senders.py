@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from math import inf
 
 import pytest
@@ -90,6 +91,10 @@ async def test_what_comes_while_a_claim_is_on_its_way_is_claimed_meanwhile(mail:
     assert set(Counter(mail.attempts()).values()) == {1}
 
 
+def _has_more_claims(fleet: Fleet, known: int) -> bool:
+    return len(fleet.claims()) > known
+
+
 async def _two_claims_on_their_way(fleet: Fleet) -> None:
     """Have a sender claim for two subjects, and let it hear of neither claim's being folded."""
     fleet.knowing.hears = False
@@ -97,7 +102,7 @@ async def _two_claims_on_their_way(fleet: Fleet) -> None:
     for subject in ("first", "second"):
         claims = len(fleet.claims())
         fleet.tell(subject=subject)
-        await fleet.until(lambda known=claims: len(fleet.claims()) > known)  # type: ignore[misc]
+        await fleet.until(partial(_has_more_claims, fleet, claims))
 
 
 async def test_no_more_claims_are_on_their_way_than_allowed(mail: Fleet) -> None:
